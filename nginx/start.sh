@@ -1,0 +1,83 @@
+#!/bin/sh
+# Fills in nginx.conf from the environment and becomes nginx. `start.sh --check` only says whether it could.
+# Plain sh and sed, because the container has nothing else and both must read the settings alike.
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+run_dir=$(mkdir -p "${PILOT_RUN_DIR:-.run}" && cd "${PILOT_RUN_DIR:-.run}" && pwd)
+bind=${PILOT_BIND:-127.0.0.1}
+listen=${PILOT_LISTEN:-$bind}  # a container listens on all its addresses; PILOT_BIND is then the host's
+port=${PILOT_PORT:-8080}
+metrics_port=${PILOT_METRICS_PORT:-9145}
+keys=${PILOT_KEYS:-}
+
+refuse() {
+    echo "nginx: $1" >&2
+    exit 1
+}
+
+for pair in "PILOT_PORT=$port" "PILOT_METRICS_PORT=$metrics_port"; do
+    case ${pair#*=} in
+        *[!0-9]* | '') refuse "$pair is not a port number. Set it to a number from 1 to 65535." ;;
+    esac
+    [ "${pair#*=}" -ge 1 ] && [ "${pair#*=}" -le 65535 ] || refuse "$pair is not a port number. Set it to a number from 1 to 65535."
+done
+case $bind in
+    *[!0-9a-fA-F.:]*) refuse "PILOT_BIND=$bind is not an IP address. Use 127.0.0.1, or 0.0.0.0 together with PILOT_KEYS." ;;
+esac
+case $bind in
+    127.* | ::1) ;;
+    *) [ -n "$keys" ] || refuse "PILOT_BIND=$bind lets other machines in, and PILOT_KEYS is empty, so anyone could spend your credit. Set PILOT_KEYS, or bind to 127.0.0.1." ;;
+esac
+# A Unix socket's path may have 107 characters; the longest of ours is gateway.sock.
+[ ${#run_dir} -le 90 ] || refuse "the path $run_dir is too long for a socket. Set PILOT_RUN_DIR to a shorter one, such as /tmp/pilot-light."
+
+# nginx compares map strings without regard to case; a regular expression does not.
+keys_conf() {
+    if [ -z "$keys" ]; then
+        echo 'map $host $caller_known { default 1; }'
+        return
+    fi
+    echo 'map "$http_authorization" $bearer_known { default 0;'
+    key_lines '~^(?i:bearer) +%s$'
+    echo '} map "$http_x_api_key" $api_key_known { default 0;'
+    key_lines '~^%s$'
+    echo '} map "$bearer_known$api_key_known" $caller_known { default 1; 00 0; }'
+}
+
+key_lines() {
+    echo "$keys" | tr ', ' '\n\n' | while read -r key; do
+        [ -n "$key" ] || continue
+        printf "    \"$1\" 1;\n" "$(echo "$key" | sed 's/[.~]/\\&/g')"
+    done
+}
+
+echo "$keys" | tr ', ' '\n\n' | while read -r key; do
+    case $key in
+        '') ;;
+        *[!A-Za-z0-9._~-]*) refuse "a key in PILOT_KEYS has a character other than letters, digits and . _ ~ -. Make one with: openssl rand -hex 24" ;;
+        ????????????????*) ;;
+        *) refuse "a key in PILOT_KEYS is shorter than 16 characters. Make one with: openssl rand -hex 24" ;;
+    esac
+done
+
+[ "${1:-}" != --check ] || exit 0
+
+# A master that was killed leaves its workers on the port and its socket file behind; both are ours alone.
+if [ -s "$run_dir/nginx.pid" ]; then
+    kill -KILL -- "-$(cat "$run_dir/nginx.pid")" 2>/dev/null || true
+fi
+rm -f "$run_dir/nginx.pid" "$run_dir/brains.sock"
+
+# Root's workers must be able to reach root's sockets; anyone else's nginx has no user to change to.
+user=
+[ "$(id -u)" -ne 0 ] || user='user root;'
+case $listen in *:*) listen="[$listen]" ;; esac
+
+umask 077
+mkdir -p "$run_dir/nginx"
+keys_conf > "$run_dir/nginx/keys.conf"
+sed -e "s|@USER@|$user|" -e "s|@RUN_DIR@|$run_dir|g" -e "s|@LISTEN@|$listen|g" \
+    -e "s|@PORT@|$port|g" -e "s|@METRICS_PORT@|$metrics_port|g" \
+    "$here/nginx.conf" > "$run_dir/nginx/nginx.conf"
+exec nginx -p "$run_dir/nginx" -e stderr -c "$run_dir/nginx/nginx.conf"
