@@ -1,0 +1,47 @@
+"""The way to the brains: nginx's upstream, over its Unix socket. It chooses; this module only asks."""
+
+from pathlib import Path
+
+import aiohttp
+
+# A stream may be silent while Claude thinks; the clocks that decide are the adapter's.
+_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=2)
+
+
+class UnreachableError(Exception):
+    """nginx's upstream socket does not answer."""
+
+
+class Brains:
+    """A pool of connections to `brains.sock`."""
+
+    def __init__(self, socket: Path) -> None:
+        self._session = aiohttp.ClientSession(
+            "http://brains",
+            connector=aiohttp.UnixConnector(str(socket), limit=0),
+            timeout=_TIMEOUT,
+            auto_decompress=False,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding"),
+        )
+
+    async def ask(self, path: str, body: bytes, request_id: str) -> aiohttp.ClientResponse:
+        """POST a JSON `body`; returns once the answer's head is there. The caller closes the response.
+
+        Raises UnreachableError when no answer begins. A pooled connection that was just closing is tried once more:
+        nothing has come back, and the brains' tries may be repeated (see nginx.conf).
+        """
+        headers = {"Content-Type": "application/json", "X-Request-Id": request_id}
+        for last_try in (False, True):
+            try:
+                return await self._session.post(path, data=body, headers=headers)
+            except aiohttp.ClientConnectorError as error:
+                raise UnreachableError(str(error)) from error
+            except (aiohttp.ClientError, ConnectionError) as error:
+                if last_try:
+                    raise UnreachableError(str(error)) from error
+        raise AssertionError("the loop returns or raises")
+
+    async def close(self) -> None:
+        """Close the pool."""
+        await self._session.close()

@@ -1,0 +1,248 @@
+"""POST /v1/chat/completions: hands the request to the brains and tells the person who answered.
+
+A bare ASGI endpoint, because every layer costs CPU for each token that passes.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Self
+
+import aiohttp
+import orjson
+
+from gateway.brains import Brains, UnreachableError
+from gateway.chat_request import ChatRequest, Json, read_chat_request
+from gateway.metrics import Metrics
+from gateway.notice import Conversations, notice_event, put_in_front, strip_notices
+from gateway.openai_error import OpenAIError
+from gateway.status import Status
+
+Message = MutableMapping[str, Any]
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+PATH = "/v1/chat/completions"
+DIALECT = "openai"
+RETRY_AFTER_SECONDS = 5
+
+# Hop-by-hop, or made anew for the client's connection (RFC 9110, section 7.6.1).
+_NOT_PASSED_ON = frozenset((b"connection", b"keep-alive", b"transfer-encoding", b"content-length", b"server", b"date"))
+
+
+class ChatCompletions:
+    """The endpoint."""
+
+    def __init__(
+        self, brains: Brains, status: Status, conversations: Conversations, metrics: Metrics, notices: tuple[str, ...]
+    ) -> None:
+        self.brains = brains
+        self.status = status
+        self.conversations = conversations
+        self.metrics = metrics
+        self.notice = notices[0]
+        self.notices = notices  # the one to say first, then others that may stand in histories
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, and count it when its last byte has gone."""
+        await _Exchange(self, dict(scope["headers"]), send).run(receive)
+
+
+class _Exchange:
+    """One request and its answer."""
+
+    def __init__(self, room: ChatCompletions, headers: dict[bytes, bytes], send: Send) -> None:
+        self._room = room
+        self._headers = headers
+        self._send = send
+        self._arrived = time.perf_counter()
+        self._request_id = headers.get(b"x-request-id", b"").decode("latin-1")
+        self._backend = "none"
+        self._outcome = "ok"
+        self._head_sent = False
+
+    async def run(self, receive: Receive) -> None:
+        raw = await _read_body(receive)
+        if raw is None:
+            self._outcome = "client_gone"
+        else:
+            async with _ClientWatch(receive) as client:
+                try:
+                    await self._answer(raw)
+                except OpenAIError as error:
+                    await self._refuse(error)
+            if client.gone:
+                self._outcome = "client_gone"
+        self._room.metrics.requests.labels(DIALECT, self._backend, self._outcome).inc()
+
+    async def _answer(self, raw: bytes) -> None:
+        request = read_chat_request(raw, self._headers.get(b"content-type", b"").decode("latin-1"))
+        messages = request.body["messages"]
+        without_notices = strip_notices(messages, self._room.notices)
+        if without_notices is not None:
+            raw = orjson.dumps({**request.body, "messages": without_notices})
+
+        by_name = request.model in ("local", self._room.status.local.model)
+        around_adapter = by_name or self._room.status.adapter_hung
+        try:
+            response = await self._room.brains.ask(f"/local{PATH}" if around_adapter else PATH, raw, self._request_id)
+        except UnreachableError:
+            raise self._last_words() from None
+        async with response:
+            await self._relay(request, response, by_name=by_name)
+
+    async def _relay(self, request: ChatRequest, response: aiohttp.ClientResponse, *, by_name: bool) -> None:
+        self._backend = response.headers.get("X-Served-By", "none")
+        if response.status >= 500:
+            raise self._last_words(await _retry_and_reason(response))
+        if response.status >= 400:
+            self._outcome = "client_error"
+        headers = [header for header in response.raw_headers if header[0].lower() not in _NOT_PASSED_ON]
+
+        notice = False
+        if self._backend == "claude":
+            self._room.conversations.answered_by_claude(request.body["messages"])
+        elif not by_name:
+            reason = await self._room.status.reason_for(self._request_id)
+            self._room.metrics.fallbacks.labels(reason).inc()
+            headers.append((b"x-fallback-reason", reason.encode()))
+            notice = response.status == 200 and self._wants_notice(request)
+        if self._backend != self._room.status.active and not by_name:
+            self._room.status.surprise()
+
+        if response.content_type == "text/event-stream":
+            await self._relay_stream(response, headers, notice=notice)
+        else:
+            await self._relay_unary(response, headers, notice=notice)
+
+    def _wants_notice(self, request: ChatRequest) -> bool:
+        if request.json_mode or request.tool_forced:
+            return False
+        if self._headers.get(b"x-pilot-notice", b"").strip().lower() == b"off":
+            return False
+        return self._room.conversations.tell(request.body["messages"])
+
+    async def _relay_unary(
+        self, response: aiohttp.ClientResponse, headers: list[tuple[bytes, bytes]], *, notice: bool
+    ) -> None:
+        try:
+            body = await response.read()
+        except aiohttp.ClientError:
+            raise self._last_words() from None
+        if notice and (completion := put_in_front(orjson.loads(body), self._room.notice)):
+            body = orjson.dumps(completion)
+            self._room.metrics.notices.inc()
+        headers.append((b"content-length", b"%d" % len(body)))
+        await self._start(response.status, headers)
+        await self._send({"type": "http.response.body", "body": body})
+
+    async def _relay_stream(
+        self, response: aiohttp.ClientResponse, headers: list[tuple[bytes, bytes]], *, notice: bool
+    ) -> None:
+        await self._start(response.status, headers)
+        events = response.content
+        try:
+            if self._backend == "local":
+                # The first event only names the role; it comes before prefill, and the notice goes right behind it.
+                first_event = await events.readuntil(b"\n\n")
+                if notice:
+                    first_event += notice_event(first_event, self._room.notice)
+                    self._room.metrics.notices.inc()
+                await self._send_piece(first_event)
+            first_token = False
+            while piece := await events.readany():
+                if not first_token and not piece.startswith(b":"):
+                    first_token = True
+                    self._observe(self._room.metrics.first_token)
+                await self._send_piece(piece)
+        except (aiohttp.ClientError, ConnectionError):
+            self._outcome = "broken"
+            error = OpenAIError(
+                502, "The answer broke off: its connection was lost. Ask again.", "broken_stream", type="server_error"
+            )
+            await self._send_piece(b"data: " + error.body_bytes() + b"\n\n")
+        await self._send({"type": "http.response.body", "body": b""})
+
+    async def _refuse(self, error: OpenAIError) -> None:
+        self._outcome = "nobody" if error.status >= 500 else "client_error"
+        body = error.body_bytes()
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+        headers += [(name.lower().encode(), value.encode()) for name, value in error.headers.items()]
+        await self._start(error.status, headers)
+        await self._send({"type": "http.response.body", "body": body})
+
+    async def _start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+        self._observe(self._room.metrics.first_byte)
+
+    async def _send_piece(self, piece: bytes) -> None:
+        await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+
+    def _observe(self, histogram: Any) -> None:
+        histogram.labels(self._backend).observe(time.perf_counter() - self._arrived)
+
+    def _last_words(self, local_says: tuple[int, str | None] = (RETRY_AFTER_SECONDS, None)) -> OpenAIError:
+        """Nobody can answer: what is wrong with each brain, and when to try again."""
+        retry_after_seconds, reason = local_says
+        local = reason or ("It failed." if self._room.status.local.ready else "It is not running yet.")
+        return OpenAIError(
+            503,
+            f"Nobody can answer right now. Claude: {self._room.status.claude.detail} The local model: {local} "
+            f"Try again in {retry_after_seconds} seconds.",
+            "no_brain",
+            type="service_unavailable",
+            headers={"Retry-After": str(retry_after_seconds)},
+        )
+
+
+class _ClientWatch:
+    """Cancels the body of this context when the client disconnects: its work must stop on every brain."""
+
+    def __init__(self, receive: Receive) -> None:
+        self.gone = False
+        self._receive = receive
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.current_task()
+        self._watcher = asyncio.create_task(self._watch())
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> bool:
+        self._watcher.cancel()
+        if not (self.gone and kind is asyncio.CancelledError and self._task):
+            return False
+        self._task.uncancel()
+        return True
+
+    async def _watch(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self.gone = True
+        if self._task:
+            self._task.cancel()
+
+
+async def _read_body(receive: Receive) -> bytes | None:
+    """The whole body (nginx has bounded it), or None when the client left while sending it."""
+    pieces = []
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        pieces.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return b"".join(pieces)
+
+
+async def _retry_and_reason(response: aiohttp.ClientResponse) -> tuple[int, str | None]:
+    """What local-llm says when it cannot answer either; nginx's own error page has no X-Served-By and no reason."""
+    retry_after = response.headers.get("Retry-After", "")
+    seconds = int(retry_after) if retry_after.isdigit() else RETRY_AFTER_SECONDS
+    if "X-Served-By" not in response.headers:
+        return seconds, None
+    try:
+        body: Json = orjson.loads(await response.read())
+        return seconds, str(body["error"]["message"])
+    except (aiohttp.ClientError, ValueError, KeyError, TypeError):
+        return seconds, None

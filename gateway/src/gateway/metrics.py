@@ -1,0 +1,84 @@
+"""The gateway's metrics. Names and labels are documented in the README; a test holds the two together."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, PlatformCollector, ProcessCollector
+
+BACKENDS = ("claude", "local", "none")
+REASONS = (
+    "no_key",
+    "auth",
+    "permission",
+    "billing",
+    "quota",
+    "rate_limit",
+    "overloaded",
+    "server_error",
+    "model_not_found",
+    "connect",
+    "timeout",
+    "first_token",
+    "stall",
+    "protocol",
+    "adapter_down",
+    "drill",
+)
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60)
+
+
+class Metrics:
+    """All series of the gateway, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        self.active_backend = Gauge(
+            "pilotlight_active_backend",
+            "1 for the backend that answers now: claude, local, or none.",
+            ["backend"],
+            registry=self.registry,
+        )
+        self.requests = Counter(
+            "pilotlight_requests_total",
+            "Requests ended, by API dialect, the backend that answered, and outcome "
+            "(ok, client_error, client_gone, broken, nobody).",
+            ["dialect", "backend", "outcome"],
+            registry=self.registry,
+        )
+        self.fallbacks = Counter(
+            "pilotlight_fallbacks_total",
+            "Requests that the local model answered in Claude's place, by reason.",
+            ["reason"],
+            registry=self.registry,
+        )
+        self.transitions = Counter(
+            "pilotlight_transitions_total",
+            "Changes of the active backend.",
+            ["from_backend", "to_backend"],
+            registry=self.registry,
+        )
+        self.fallback_seconds = Counter(
+            "pilotlight_fallback_seconds_total",
+            "Seconds in which Claude was not the active backend.",
+            registry=self.registry,
+        )
+        self.notices = Counter(
+            "pilotlight_notices_total", "Answers that began with the notice.", registry=self.registry
+        )
+        self.first_byte = Histogram(
+            "pilotlight_time_to_first_byte_seconds",
+            "From the request's arrival to the first byte of its answer.",
+            ["backend"],
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.first_token = Histogram(
+            "pilotlight_time_to_first_token_seconds",
+            "From a streamed request's arrival to the model's first words, the notice not counted.",
+            ["backend"],
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        for backend in BACKENDS:
+            self.active_backend.labels(backend).set(0)
+        for reason in REASONS:
+            self.fallbacks.labels(reason)

@@ -1,0 +1,104 @@
+"""The notice: when a person is told that the smaller brain is answering, and how past notices are taken out again.
+
+Pure decisions; the only state is which conversations have been told, kept in memory and bounded.
+"""
+
+from collections import OrderedDict
+from hashlib import blake2b
+from typing import Any, Literal
+
+import orjson
+
+Json = dict[str, Any]
+Policy = Literal["transition", "always", "never"]
+Fingerprint = bytes
+
+
+def fingerprint(messages: list[Json]) -> Fingerprint:
+    """What stays the same through a Chat Completions conversation: system prompt and first user message."""
+    opening = [m.get("content") for m in messages if m["role"] in ("system", "developer")]
+    opening.append(next((m.get("content") for m in messages if m["role"] == "user"), None))
+    return blake2b(orjson.dumps(opening), digest_size=16).digest()
+
+
+class Conversations:
+    """Which conversations know that the smaller brain is answering them. The oldest are forgotten first."""
+
+    def __init__(self, policy: Policy, limit: int = 4096) -> None:
+        self._policy = policy
+        self._limit = limit
+        self._told: OrderedDict[Fingerprint, None] = OrderedDict()
+
+    def answered_by_claude(self, messages: list[Json]) -> None:
+        """The next degraded answer of this conversation is a change again."""
+        if self._told:  # fingerprinting costs; in good times there is nothing to forget
+            self._told.pop(fingerprint(messages), None)
+
+    def tell(self, messages: list[Json]) -> bool:
+        """Whether the degraded answer now beginning starts with the notice; remembers that it did."""
+        if self._policy != "transition":
+            return self._policy == "always"
+        conversation = fingerprint(messages)
+        known = conversation in self._told
+        self._told[conversation] = None
+        self._told.move_to_end(conversation)
+        if len(self._told) > self._limit:
+            self._told.popitem(last=False)
+        return not known
+
+
+def strip_notices(messages: list[Json], notices: tuple[str, ...]) -> list[Json] | None:
+    """The messages without the notices that earlier answers carried, or None when there are none.
+
+    Only assistant messages are searched: a person may quote the notice. A message that was nothing but a notice is
+    dropped, because Claude refuses empty ones.
+    """
+    stripped: list[Json] = []
+    changed = False
+    for message in messages:
+        if message["role"] != "assistant":
+            stripped.append(message)
+            continue
+        content = _strip_content(message.get("content"), notices)
+        if content == message.get("content"):
+            stripped.append(message)
+            continue
+        changed = True
+        if content or message.get("tool_calls"):
+            stripped.append({**message, "content": content or None})
+    return stripped if changed else None
+
+
+def _strip_content(content: Any, notices: tuple[str, ...]) -> Any:
+    if isinstance(content, str):
+        return _strip_text(content, notices)
+    if isinstance(content, list):
+        parts = [
+            {**part, "text": _strip_text(part["text"], notices)} if part.get("type") == "text" else part
+            for part in content
+        ]
+        return [part for part in parts if part.get("type") != "text" or part["text"]]
+    return content
+
+
+def _strip_text(text: str, notices: tuple[str, ...]) -> str:
+    for notice in notices:
+        if notice in text:
+            text = text.replace(f"{notice}\n\n", "").replace(notice, "")
+    return text
+
+
+def put_in_front(completion: Json, notice: str) -> Json | None:
+    """The unary completion with the notice as its first paragraph, or None when it is a tool-call-only answer."""
+    message = completion["choices"][0]["message"]
+    if message.get("tool_calls") and not message.get("content"):
+        return None
+    message["content"] = f"{notice}\n\n{message.get('content') or ''}"
+    return completion
+
+
+def notice_event(first_event: bytes, notice: str) -> bytes:
+    """The notice as a stream event, made after the stream's own first chunk: same id, created and model."""
+    chunk = orjson.loads(first_event.removeprefix(b"data:"))
+    chunk["choices"] = [{"index": 0, "delta": {"content": f"{notice}\n\n"}, "logprobs": None, "finish_reason": None}]
+    return b"data: " + orjson.dumps(chunk) + b"\n\n"
