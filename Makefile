@@ -1,0 +1,40 @@
+# Everything a person does with Pilot Light. `make help` lists it.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+UV := $(shell command -v uv || echo .uv/bin/uv)
+PYTHON := .venv/bin/python
+PATHS := gateway claude-adapter local-llm native tests
+
+.PHONY: help setup run stop test test-unit test-integration lint format bench
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup:  ## install what is missing: uv, nginx, a compiler, the Python environment (first time: builds llama.cpp)
+	@native/setup.sh
+
+run: setup  ## start everything here, in the foreground; Ctrl-C stops it
+	@$(PYTHON) native/run.py
+
+stop:  ## stop what `make run` started
+	@if [ -x $(PYTHON) ]; then $(PYTHON) native/stop.py; else echo "Pilot Light is not running."; fi
+
+test: test-unit test-integration  ## all tests; installs what they need
+
+test-unit: setup  ## the rooms one by one, and the stand-in for Anthropic
+	$(PYTHON) -m pytest gateway claude-adapter local-llm tests/unit tests/fake_anthropic
+
+test-integration: setup  ## the real stack, started as `make run` starts it
+	$(PYTHON) -m pytest tests/integration
+
+lint: setup  ## ruff and mypy --strict
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy $(PATHS)
+
+format: setup  ## let ruff rewrite the files
+	$(PYTHON) -m ruff check --fix .
+	$(PYTHON) -m ruff format .
+
+bench: setup  ## CPU, latency and memory of the stack against a fast stand-in, beside the budgets
+	$(PYTHON) tests/bench/bench.py

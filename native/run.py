@@ -1,0 +1,160 @@
+"""`make run`: check everything, start the rooms under supervisor, say in one line what is on, stop all on Ctrl-C.
+
+Stays in memory while Pilot Light runs, so it uses little beyond the standard library.
+"""
+
+import contextlib
+import errno
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any, NoReturn
+
+from dotenv import dotenv_values
+
+HERE = Path(__file__).resolve().parent
+START_DEADLINE_SECONDS = 120
+STOP_DEADLINE_SECONDS = 40
+
+
+def main() -> int:
+    """Run until a signal or until supervisor ends; returns the exit code."""
+    environment = read_environment()
+    run_dir = Path(environment["PILOT_RUN_DIR"])
+    bind = environment.get("PILOT_BIND") or "127.0.0.1"
+    port = int_or_refuse(environment, "PILOT_PORT", 8080)
+    url = f"http://{'127.0.0.1' if bind in ('0.0.0.0', '::') else bind}:{port}"
+
+    if running_pid(run_dir):
+        refuse(f"Pilot Light is already running at {url}. Stop it with: make stop")
+    for check in ([f"{HERE.parent}/nginx/start.sh", "--check"], [sys.executable, f"{HERE}/check.py"]):
+        if subprocess.run(check, env=environment, check=False).returncode:
+            return 1
+    refuse_taken_port(bind, port, "PILOT_PORT")
+    refuse_taken_port(bind, int_or_refuse(environment, "PILOT_METRICS_PORT", 9145), "PILOT_METRICS_PORT")
+
+    (run_dir / "logs").mkdir(mode=0o700, parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "supervisor.supervisord", "-c", f"{HERE}/supervisord.conf"]
+    # A session of its own: Ctrl-C reaches this program alone, which then ends the rooms in order.
+    supervisor = subprocess.Popen(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: supervisor.terminate())
+    try:
+        started = wait_until_on(url, environment, supervisor)
+        if not started and supervisor.poll() is None:
+            say(f"Pilot Light did not come up within {START_DEADLINE_SECONDS} s. The logs are in {run_dir / 'logs'}.")
+            supervisor.terminate()
+        supervisor.wait()
+    finally:
+        if supervisor.poll() is None:
+            supervisor.terminate()
+            supervisor.wait(STOP_DEADLINE_SECONDS)
+        remove_sockets(run_dir)
+    if not started:
+        say(f"Pilot Light has ended before it was on. The logs are in {run_dir / 'logs'}.")
+        return 1
+    say("Pilot Light is off.")
+    return 0
+
+
+def read_environment() -> dict[str, str]:
+    """The environment over `.env`, with the paths that supervisor's configuration needs."""
+    from_file = {name: value for name, value in dotenv_values(".env").items() if value is not None}
+    environment = {**from_file, **os.environ}
+    environment["PILOT_RUN_DIR"] = str(Path(environment.get("PILOT_RUN_DIR") or ".run").resolve())
+    environment["PILOT_PYTHON"] = sys.executable
+    return environment
+
+
+def running_pid(run_dir: Path) -> int | None:
+    """The supervisor's process id, when one is alive for this directory."""
+    try:
+        pid = int((run_dir / "supervisord.pid").read_text())
+        command_line = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (OSError, ValueError):
+        return None
+    return pid if b"supervisord" in command_line else None
+
+
+def wait_until_on(url: str, environment: dict[str, str], supervisor: "subprocess.Popen[bytes]") -> bool:
+    """Wait until a brain is on and Claude has been tried once, and say so in one line."""
+    deadline = time.monotonic() + START_DEADLINE_SECONDS
+    while time.monotonic() < deadline and supervisor.poll() is None:
+        status = ask_status(url, environment)
+        if status and status["active_backend"] != "none" and status["claude"]["probed"]:
+            say(announcement(url, status))
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def ask_status(url: str, environment: dict[str, str]) -> dict[str, Any] | None:
+    """`/status` through the edge, as any client would ask it; None while it does not answer."""
+    keys = (environment.get("PILOT_KEYS") or "").replace(",", " ").split()
+    request = urllib.request.Request(f"{url}/status", headers={"x-api-key": keys[0]} if keys else {})
+    try:
+        with urllib.request.urlopen(request, timeout=2) as response:
+            status: dict[str, Any] = json.load(response)
+            return status
+    except (OSError, ValueError, urllib.error.URLError):
+        return None
+
+
+def announcement(url: str, status: dict[str, Any]) -> str:
+    """The one line: the URL, which brain is on, and why."""
+    if status["active_backend"] == "claude":
+        why = "Claude is reachable and the key works." if status["local"]["ready"] else "The local model is not ready."
+        return f"Pilot Light is on at {url}/v1: Claude ({status['model']}) answers. {why}"
+    return f"Pilot Light is on at {url}/v1: the local model ({status['model']}) answers. {status['detail']}"
+
+
+def refuse_taken_port(bind: str, port: int, name: str) -> None:
+    """Exit with a sentence when the port is somebody else's."""
+    family = socket.AF_INET6 if ":" in bind else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((bind, port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                refuse(f"Port {port} is taken by another program. Set {name} to a free one, in .env for instance.")
+            refuse(f"Pilot Light cannot listen on {bind}:{port}: {error.strerror}. Change PILOT_BIND or {name}.")
+
+
+def int_or_refuse(environment: dict[str, str], name: str, default: int) -> int:
+    """A port from the environment; nginx/start.sh --check has the full rules."""
+    value = environment.get(name) or str(default)
+    if not value.isdigit():
+        refuse(f"{name}={value} is not a port number. Set it to a number from 1 to 65535.")
+    return int(value)
+
+
+def remove_sockets(run_dir: Path) -> None:
+    """Leave nothing but the logs behind."""
+    for leftover in (*run_dir.glob("*.sock"), *run_dir.glob("*.pid")):
+        with contextlib.suppress(FileNotFoundError):
+            leftover.unlink()
+
+
+def refuse(sentence: str) -> NoReturn:
+    """One clear sentence, exit non-zero."""
+    say(sentence)
+    sys.exit(1)
+
+
+def say(sentence: str) -> None:
+    """For the person at the terminal."""
+    print(sentence, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
