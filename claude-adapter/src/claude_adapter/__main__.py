@@ -1,0 +1,54 @@
+"""`python -m claude_adapter`: listen on `$PILOT_RUN_DIR/claude.sock`."""
+
+import gc
+import logging
+import signal
+import sys
+
+import uvicorn
+from pydantic import ValidationError
+
+from claude_adapter.app import create_app
+from claude_adapter.settings import Settings, explain
+
+_GRACE_SECONDS = 25
+
+
+def main() -> None:
+    """Serve until SIGTERM, then let running requests finish within the grace period."""
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, force=True, format="%(levelname)s %(name)s: %(message)s")
+    # The SDK logs whole requests when ANTHROPIC_LOG asks for it, and the HTTP client a line per request.
+    for chatty in ("anthropic", "httpx2", "httpcore2", "aiohttp"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    try:
+        settings = Settings()
+        settings.pilot_run_dir.mkdir(parents=True, exist_ok=True)
+    except ValidationError as error:
+        sys.exit(explain(error))
+    except OSError as error:
+        sys.exit(f"PILOT_RUN_DIR: the directory cannot be made: {error.strerror}")
+    app = create_app(settings)
+    # What was imported stays for good: the garbage collector need not look at it again and again.
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 100)
+    # uvicorn raises the signal that stopped it once more, before it removes its socket: make that a clean exit.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    uvicorn.run(
+        app,
+        uds=str(settings.pilot_run_dir / "claude.sock"),
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        proxy_headers=False,
+        log_config=None,
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=75,  # longer than nginx keeps an idle connection, so that it is never us who hang up first
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""How long Claude may be silent."""
+
+import asyncio
+from types import TracebackType
+from typing import Self
+
+
+class ProgressClock:
+    """`async with` raises `TimeoutError` when no progress is made: first for `first_seconds`, then for `stall_seconds`.
+
+    One lazy timer looks at the deadline only when it fires: setting a timer anew for every chunk would cost more than
+    the chunk does. Time spent on a slow client is not Claude's: `hold()` stops the clock until the next `progress()`.
+    """
+
+    __slots__ = ("_deadline", "_loop", "_stall_seconds", "_timeout", "_timer", "started")
+
+    def __init__(self, first_seconds: float, stall_seconds: float) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stall_seconds = stall_seconds
+        self._deadline = self._loop.time() + first_seconds
+        self._timeout = asyncio.timeout(None)
+        self.started = False
+
+    async def __aenter__(self) -> Self:
+        await self._timeout.__aenter__()
+        self._timer = self._loop.call_at(self._deadline, self._look)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._timer.cancel()
+        await self._timeout.__aexit__(kind, error, trace)
+
+    @property
+    def expired(self) -> bool:
+        """Whether this clock, and not something inside it, ended the wait."""
+        return self._timeout.expired()
+
+    def progress(self) -> None:
+        """Content came, or the client took what came."""
+        if not self.started:
+            self.started = True
+            self._deadline = self._loop.time() + self._stall_seconds
+            self._timer.cancel()
+            self._timer = self._loop.call_at(self._deadline, self._look)
+        else:
+            self._deadline = self._loop.time() + self._stall_seconds
+
+    def hold(self) -> None:
+        """Wait for the client, however long it takes."""
+        self._deadline = float("inf")
+
+    def _look(self) -> None:
+        now = self._loop.time()
+        if now >= self._deadline:
+            self._timeout.reschedule(now)
+        else:
+            self._timer = self._loop.call_at(min(self._deadline, now + self._stall_seconds), self._look)

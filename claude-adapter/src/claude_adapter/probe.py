@@ -1,0 +1,87 @@
+"""The free probe: asks Claude's door whether it is open again, while the breaker is waiting for that."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable
+
+from claude_adapter.breaker import Breaker
+from claude_adapter.taxonomy import Fallback
+
+_log = logging.getLogger(__name__)
+
+_FIRST_AFTER_SECONDS = 0.25
+_JITTER = 0.2
+
+
+class Prober:
+    """Probes one at a time: soon after an opening, then at the interval (start to start), and at once when told to.
+
+    `probe()` returns None when all is well. `on_result` is told "ok" or the reason.
+    """
+
+    def __init__(
+        self,
+        breaker: Breaker,
+        probe: Callable[[], Awaitable[Fallback | None]],
+        interval_seconds: float,
+        on_result: Callable[[str], None],
+    ) -> None:
+        self._breaker = breaker
+        self._probe = probe
+        self._interval_seconds = interval_seconds
+        self._on_result = on_result
+        self._wake = asyncio.Event()
+        self._forced = False
+        self._next_at = 0.0
+        self.last: tuple[float, str] | None = None
+
+    def soon(self) -> None:
+        """A circuit has opened: a blip should not cost a whole interval."""
+        self._next_at = min(self._next_at, self._breaker.clock() + _FIRST_AFTER_SECONDS)
+        self._wake.set()
+
+    def now(self) -> None:
+        """Probe at once, whatever the breaker says: at start, and when the key has changed."""
+        self._forced = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Probe as needed until cancelled."""
+        while True:
+            self._wake.clear()
+            wait_seconds = self._wait_seconds()
+            if wait_seconds is None or wait_seconds > 0:
+                try:
+                    async with asyncio.timeout(wait_seconds):
+                        await self._wake.wait()
+                except TimeoutError:
+                    pass
+                continue
+            self._forced = False
+            interval_seconds = self._interval_seconds * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311  # jitter, no secret
+            self._next_at = self._breaker.clock() + interval_seconds
+            await self._probe_once()
+            # Start to start, but never back to back: a probe that outlasts the interval must not become a storm.
+            self._next_at = max(self._next_at, self._breaker.clock() + _FIRST_AFTER_SECONDS)
+
+    def _wait_seconds(self) -> float | None:
+        if self._forced:
+            return 0.0
+        return max(0.0, self._next_at - self._breaker.clock()) if self._breaker.wants_probe() else None
+
+    async def _probe_once(self) -> None:
+        try:
+            failure = await self._probe()
+        except Exception as error:  # noqa: BLE001  # the loop that brings Claude back must outlive any surprise
+            _log.error("the probe failed unexpectedly: %s", type(error).__name__)
+            failure = Fallback("protocol", "The probe failed in an unexpected way: see the log.")
+        if self._forced:
+            return  # the key changed meanwhile: this result is about the old one
+        if failure is None:
+            self._breaker.probe_ok()
+        else:
+            self._breaker.probe_failed(failure)
+        result = failure.reason if failure else "ok"
+        self.last = (self._breaker.clock(), result)
+        self._on_result(result)

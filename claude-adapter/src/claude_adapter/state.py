@@ -1,0 +1,57 @@
+"""`GET /state`: is Claude usable, and if not, why? Answered from memory, never from the network."""
+
+import time
+from typing import Any
+
+from claude_adapter.breaker import Breaker, View
+from claude_adapter.key import ApiKey
+from claude_adapter.probe import Prober
+
+
+def state_document(breaker: Breaker, key: ApiKey, prober: Prober, model: str) -> dict[str, Any]:
+    """The JSON of `/state`. All times are Unix seconds."""
+    clock_to_unix = time.time() - breaker.clock()
+
+    def unix(at: float | None) -> float | None:
+        return None if at is None else round(at + clock_to_unix, 3)
+
+    def summary(view: View) -> dict[str, Any]:
+        reason = view.cause.reason if view.cause else None
+        return {"reason": reason, "since": unix(view.since), "retry_at": unix(view.retry_at)}
+
+    view = breaker.view()
+    failure = breaker.last_failure
+    return {
+        "usable": view.state != "open",
+        "state": view.state,
+        **summary(view),
+        "detail": _detail(view),
+        "model": model,
+        "key": key.value is not None,
+        "opens": view.opens,
+        "last_success": unix(breaker.last_success_at),
+        "last_failure": failure
+        and {
+            "reason": failure[1].reason,
+            "at": unix(failure[0]),
+            "detail": failure[1].detail,
+            "status": failure[1].status,
+        },
+        "probe": {
+            "result": prober.last[1] if prober.last else None,
+            "at": unix(prober.last[0]) if prober.last else None,
+        },
+        "models": {name: {"state": of_model.state, **summary(of_model)} for name, of_model in breaker.models().items()},
+    }
+
+
+def _detail(view: View) -> str:
+    if view.cause is None:
+        return "Claude is usable."
+    if view.state == "half_open":
+        return f"{view.cause.detail} The next request tries Claude again."
+    if view.opens > 1 and view.cause.reason != "drill":
+        return (
+            f"{view.cause.detail} It has failed {view.opens} times right after coming back, so we wait a little longer."
+        )
+    return view.cause.detail

@@ -1,0 +1,193 @@
+"""Whose fault is a failure, and what is it called? Pure functions from what was seen to a verdict.
+
+Sources: Anthropic's error documentation, gathered in docs; reasons are the closed list shared by all services.
+"""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Literal
+
+import orjson
+
+REASONS = (
+    "no_key",
+    "auth",
+    "permission",
+    "billing",
+    "quota",
+    "rate_limit",
+    "overloaded",
+    "server_error",
+    "model_not_found",
+    "connect",
+    "timeout",
+    "first_token",
+    "stall",
+    "protocol",
+    "adapter_down",
+    "drill",
+)
+
+ConnectionProblem = Literal[
+    "refused", "reset", "dns", "tls", "unreachable", "connect_timeout", "read_timeout", "not_http"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Fallback:
+    """Claude's or the operator's failure: the backup should answer. `detail` tells the operator what to do."""
+
+    reason: str
+    detail: str
+    retry_after_seconds: float | None = None
+    status: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClientError:
+    """The client's own mistake: passed through with the upstream's status and words."""
+
+    status: int
+    message: str
+
+
+Verdict = Fallback | ClientError
+
+# An in-stream error has a type but no status: the status it would have had as a response.
+_STATUS_OF_TYPE = {
+    "invalid_request_error": 400,
+    "authentication_error": 401,
+    "billing_error": 402,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "conflict_error": 409,
+    "request_too_large": 413,
+    "unprocessable_entity_error": 422,
+    "rate_limit_error": 429,
+    "api_error": 500,
+    "timeout_error": 504,
+    "overloaded_error": 529,
+}
+
+_CREDIT = re.compile(r"credit balance is too low", re.IGNORECASE)
+_LIMIT = re.compile(r"\b(spend|spending|usage) limits?\b|\bmonthly limit\b", re.IGNORECASE)
+_MODEL = re.compile(r"\bmodel\b", re.IGNORECASE)
+
+_CONNECTION = {
+    "refused": ("connect", "The connection to Claude was refused: is ANTHROPIC_BASE_URL right and reachable?"),
+    "reset": ("connect", "The connection to Claude broke."),
+    "dns": ("connect", "Claude's host name could not be resolved: check this machine's DNS and ANTHROPIC_BASE_URL."),
+    "tls": ("connect", "The TLS handshake with Claude failed: check the clock, the CA certificates and any proxy."),
+    "unreachable": ("connect", "Claude cannot be reached from here: check this machine's network."),
+    "connect_timeout": ("timeout", "No connection to Claude within the connect timeout: check this machine's network."),
+    "read_timeout": ("timeout", "Claude did not answer in time."),
+    "not_http": ("protocol", "What answered does not speak HTTP: is ANTHROPIC_BASE_URL right?"),
+}
+
+
+def classify_connection(problem: ConnectionProblem) -> Fallback:
+    """No response came: the reason by what the connection died of."""
+    reason, detail = _CONNECTION[problem]
+    return Fallback(reason, detail)
+
+
+def classify_response(status: int, headers: Mapping[str, str], body: bytes, now: datetime | None = None) -> Verdict:
+    """A response that is not a success. `headers` has lower-case names; `now` serves a `retry-after` that is a date."""
+    return _classify(status, _error_of(body), _retry_after_seconds(headers.get("retry-after"), now))
+
+
+def classify_event(event: Mapping[str, Any]) -> Verdict:
+    """An `error` event inside a stream; an unknown type counts as Claude's fault."""
+    error = _error_in(event) or {}
+    return _classify(_STATUS_OF_TYPE.get(str(error.get("type")), 500), error, None)
+
+
+def classify_not_a_stream(status: int, content_type: str) -> Fallback:
+    """A success that is not an event stream: a captive portal, a proxy's page, an empty answer."""
+    kind = content_type.partition(";")[0].strip()[:50] or "no content type"
+    return Fallback(
+        "protocol", f"A {status} came back with {kind} in place of an event stream: a portal or proxy?", status=status
+    )
+
+
+def classify_not_json(status: int) -> Fallback:
+    """A probe's success that is not JSON."""
+    return Fallback("protocol", f"A {status} came back that is not the API's: a portal or proxy?", status=status)
+
+
+def _classify(status: int, error: Mapping[str, Any] | None, retry_after_seconds: float | None) -> Verdict:
+    message = str((error or {}).get("message") or "")
+    kind = str((error or {}).get("type") or "")
+    match status:
+        case 401:
+            return Fallback("auth", "Anthropic refused the API key: replace it.", status=status)
+        case 402:
+            return Fallback(
+                "billing", "Anthropic reports a billing problem: see the Console's billing page.", None, 402
+            )
+        case 403:
+            return Fallback(
+                "permission", "The API key may not do this: check its workspace and permissions.", None, 403
+            )
+        case 404 if error is not None and _MODEL.search(message):
+            return Fallback("model_not_found", "Anthropic does not know this model: check its name.", None, 404)
+        case 408 | 504:
+            return Fallback("timeout", f"Anthropic answered {status} (timeout).", status=status)
+        case 429 if _error_code(error) == "enforced_spend_limit_reached":
+            return Fallback(
+                "quota", "The spend limit is reached: raise it in the Console.", retry_after_seconds, status
+            )
+        case 429:
+            return Fallback("rate_limit", "Anthropic's rate limit is reached.", retry_after_seconds, status)
+        case 400 if error is not None and _CREDIT.search(message):
+            return Fallback("billing", "The credit balance is too low: add credit in the Console.", None, status)
+        case 400 if error is not None and _LIMIT.search(message):
+            return Fallback(
+                "quota", "The usage limit is reached: raise it in the Console.", retry_after_seconds, status
+            )
+        case 413:  # may be a CDN's page, which is still about the client's request
+            return ClientError(status, message or "The request is too large: Claude accepts up to 32 MB.")
+    if status == 529 or kind == "overloaded_error":
+        return Fallback("overloaded", "Anthropic is overloaded.", retry_after_seconds, status)
+    if status >= 500:
+        return Fallback("server_error", f"Anthropic answered {status}.", retry_after_seconds, status)
+    if 400 <= status < 500 and error is not None:
+        return ClientError(status, message or f"Claude refused the request ({status}).")
+    return Fallback(
+        "protocol", f"An unexpected {status} that is not the API's: is ANTHROPIC_BASE_URL right?", None, status
+    )
+
+
+def _error_of(body: bytes) -> Mapping[str, Any] | None:
+    try:
+        return _error_in(orjson.loads(body))
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _error_in(document: object) -> Mapping[str, Any] | None:
+    error = document.get("error") if isinstance(document, Mapping) else None
+    return error if isinstance(error, Mapping) else None
+
+
+def _error_code(error: Mapping[str, Any] | None) -> object:
+    details = (error or {}).get("details")
+    return details.get("error_code") if isinstance(details, Mapping) else None
+
+
+def _retry_after_seconds(value: str | None, now: datetime | None) -> float | None:
+    if not value:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            moment = parsedate_to_datetime(value)
+        except ValueError:
+            return None
+        seconds = (moment.replace(tzinfo=moment.tzinfo or UTC) - (now or datetime.now(UTC))).total_seconds()
+    return max(0.0, seconds) if math.isfinite(seconds) else None

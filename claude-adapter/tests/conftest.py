@@ -1,0 +1,86 @@
+"""A real adapter on a real Unix socket, a small real upstream on loopback, and no way to any other address."""
+
+import asyncio
+import ipaddress
+import socket
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+
+from claude_adapter.app import create_app
+from claude_adapter.settings import Settings
+
+# Tests are imported one by one (importlib mode), so what they share needs a way to be found.
+sys.path.insert(0, str(Path(__file__).parent))
+
+from claude_rig import Adapter, Running, Upstream  # after the path is set
+
+
+@pytest.fixture(autouse=True)
+def no_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Connecting to anything but loopback raises, so that no test ever talks to the real API."""
+    connect = socket.socket.connect
+
+    def guarded(sock: socket.socket, address: Any) -> None:
+        if sock.family != socket.AF_UNIX and not ipaddress.ip_address(address[0]).is_loopback:
+            raise AssertionError(f"a test tried to reach {address[0]}")
+        connect(sock, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[Upstream]:
+    server = Upstream()
+    await server.start()
+    yield server
+    await server.stop()
+
+
+@pytest.fixture
+def run_dir() -> Iterator[Path]:
+    """Short: a Unix socket's path may have 108 bytes, which pytest's own directories can exceed."""
+    with tempfile.TemporaryDirectory(prefix="pl-") as directory:
+        yield Path(directory)
+
+
+@pytest.fixture
+def running(upstream: Upstream, run_dir: Path) -> Running:
+    """`async with running(claude_stall_seconds=1) as adapter:` starts one with these settings."""
+
+    @asynccontextmanager
+    async def start(**fields: Any) -> AsyncIterator[Adapter]:
+        defaults = {"anthropic_api_key": "sk-ant-one", "anthropic_base_url": upstream.base_url}
+        settings = Settings(**{**defaults, "claude_probe_seconds": 0.2, "pilot_run_dir": run_dir, **fields})
+        path = str(run_dir / "claude.sock")
+        server = uvicorn.Server(uvicorn.Config(create_app(settings), uds=path, log_config=None, access_log=False))
+        serving = asyncio.create_task(server.serve())
+        try:
+            while not server.started:
+                assert not serving.done(), serving.exception()
+                await asyncio.sleep(0.01)
+            transport = httpx.AsyncHTTPTransport(uds=path)
+            async with httpx.AsyncClient(transport=transport, base_url="http://claude", timeout=10) as client:
+                yield Adapter(client)
+        finally:
+            server.should_exit = True
+            await serving
+
+    return start
+
+
+@pytest.fixture
+async def adapter(running: Running) -> AsyncIterator[Adapter]:
+    """One with default settings, except for quick probes, after its first probe."""
+    async with running() as started:
+        await started.until(lambda state: state["probe"]["result"] == "ok")
+        yield started

@@ -1,0 +1,236 @@
+"""When is Claude usable? Each test walks the state machine with a clock of its own."""
+
+import pytest
+
+from claude_adapter.breaker import Admission, Breaker
+from claude_adapter.taxonomy import REASONS, Fallback
+
+PROBED = ("connect", "timeout", "server_error", "first_token", "stall", "protocol", "auth", "permission")
+
+
+class Bench:
+    """A breaker, its clock, and the openings it reported."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.opened: list[str] = []
+        self.breaker = Breaker(lambda: self.now, "claude-default", self.opened.append)
+
+    def admit(self, model: str = "claude-default") -> Admission:
+        admission = self.breaker.admit(model)
+        assert isinstance(admission, Admission)
+        return admission
+
+    def refused(self, model: str = "claude-default") -> str | None:
+        refusal = self.breaker.refusal(model)
+        return refusal.reason if refusal else None
+
+    def fail(self, reason: str, retry_after: float | None = None, model: str = "claude-default") -> None:
+        with self.admit(model) as admission:
+            admission.failure(Fallback(reason, "x", retry_after))
+
+    def succeed(self, model: str = "claude-default") -> None:
+        with self.admit(model) as admission:
+            admission.success()
+
+    def state(self) -> tuple[str, str | None]:
+        view = self.breaker.view()
+        return view.state, view.cause.reason if view.cause else None
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+@pytest.mark.parametrize("reason", [r for r in REASONS if r not in ("no_key", "adapter_down", "drill")])
+def test_opens_on_the_first_failure(bench: Bench, reason: str) -> None:
+    """One failure is enough: the next request gets the same reason without trying."""
+    bench.fail(reason)
+    assert bench.state() == ("open", reason)
+    assert bench.refused() == reason
+    assert bench.opened == [reason]
+
+
+@pytest.mark.parametrize("reason", [*PROBED, "overloaded"])
+def test_probe_closes(bench: Bench, reason: str) -> None:
+    """What a probe can prove, a good probe closes, and nothing else does."""
+    bench.fail(reason)
+    bench.now += 3600
+    assert bench.state() == ("open", reason)
+    assert bench.breaker.wants_probe()
+    bench.breaker.probe_ok()
+    assert bench.state() == ("closed", None)
+    assert not bench.breaker.wants_probe()
+
+
+@pytest.mark.parametrize("reason", ["billing", "quota", "rate_limit", "model_not_found"])
+def test_probe_does_not_close_what_it_cannot_prove(bench: Bench, reason: str) -> None:
+    """Credit, limits and models are proved by a real request only, so no probe is even wanted."""
+    bench.fail(reason)
+    assert not bench.breaker.wants_probe()
+    bench.breaker.probe_ok()
+    assert bench.refused() == reason
+
+
+def test_failed_probe_opens_and_renames(bench: Bench) -> None:
+    """A failed probe opens; another reason found by a later probe replaces the first, and is not another opening."""
+    bench.breaker.probe_failed(Fallback("connect", "x"))
+    bench.breaker.probe_failed(Fallback("auth", "x"))
+    assert bench.state() == ("open", "auth")
+    assert bench.opened == ["connect"]
+
+
+def test_damping(bench: Bench) -> None:
+    """When probes are good but requests keep failing, closing waits 0, 1, 2, 4 … 30 s; a quiet time forgives it."""
+    waits = []
+    for _ in range(8):
+        bench.fail("server_error")
+        opened_at = bench.now
+        bench.breaker.probe_ok()
+        while bench.refused():
+            bench.now += 0.5
+        waits.append(bench.now - opened_at)
+    assert waits == [0, 1, 2, 4, 8, 16, 30, 30]
+    bench.now += 31
+    bench.fail("server_error")
+    bench.breaker.probe_ok()
+    assert bench.refused() is None
+
+
+def test_damping_is_undone_by_a_bad_probe(bench: Bench) -> None:
+    """While closing waits, a bad probe takes the good one back."""
+    for _ in range(3):
+        bench.fail("server_error")
+        bench.breaker.probe_ok()
+        bench.now += 2
+        bench.breaker.view()
+    bench.fail("server_error")
+    bench.breaker.probe_ok()
+    bench.breaker.probe_failed(Fallback("connect", "x"))
+    bench.now += 60
+    assert bench.state() == ("open", "connect")
+
+
+def test_success_forgives_step_by_step(bench: Bench) -> None:
+    """A Claude that fails now and then is not treated like one that always fails."""
+    for _ in range(10):
+        bench.fail("server_error")
+        bench.breaker.probe_ok()
+        assert bench.refused() is None
+        bench.succeed()
+
+
+@pytest.mark.parametrize(("retry_after", "wait"), [(None, 5.0), (20.0, 20.0), (0.0, 1.0), (86400.0, 3600.0)], ids=str)
+def test_trial_after_a_delay(bench: Bench, retry_after: float | None, wait: float) -> None:
+    """A limit is tried again after retry-after (1 s to 1 h), or 5 s: one request goes, others wait for its outcome."""
+    bench.fail("quota", retry_after)
+    bench.now += wait - 0.01
+    assert bench.refused() == "quota"
+    bench.now += 0.02
+    assert bench.state() == ("half_open", "quota")
+    with bench.admit() as trial:
+        assert bench.refused() == "quota"
+        trial.success()
+        assert bench.refused() is None
+    assert bench.state() == ("closed", None)
+
+
+def test_failed_trials_back_off(bench: Bench) -> None:
+    """Each failed trial doubles the delay, up to a minute."""
+    waits = []
+    bench.fail("billing")
+    for _ in range(6):
+        opened_at = bench.now
+        while bench.refused():
+            bench.now += 1
+        waits.append(bench.now - opened_at)
+        bench.fail("billing")
+    assert waits == [5, 10, 20, 40, 60, 60]
+
+
+def test_trial_slot_is_given_back(bench: Bench) -> None:
+    """A trial that ends without an outcome (client gone, crash) counts as neither, and the next may try."""
+    bench.fail("quota", 1.0)
+    bench.now += 2
+    with pytest.raises(RuntimeError), bench.admit():
+        raise RuntimeError
+    assert bench.state() == ("half_open", "quota")
+    assert bench.refused() is None
+
+
+def test_per_model(bench: Bench) -> None:
+    """A mistyped or busy model does not take the others down, and is listed by its name."""
+    bench.fail("model_not_found", model="claude-tpyo")
+    bench.fail("overloaded", model="claude-busy")
+    assert bench.refused("claude-tpyo") == "model_not_found"
+    assert bench.refused("claude-busy") == "overloaded"
+    assert bench.refused() is None
+    assert bench.state() == ("closed", None)
+    assert set(bench.breaker.models()) == {"claude-tpyo", "claude-busy"}
+    bench.breaker.probe_ok()
+    assert set(bench.breaker.models()) == {"claude-tpyo"}
+
+
+def test_models_are_bounded(bench: Bench) -> None:
+    """However many names are tried, only the last ones are remembered."""
+    for number in range(500):
+        bench.fail("model_not_found", model=f"claude-{number}")
+    assert len(bench.breaker.models()) == 64
+
+
+def test_late_failure_is_old_news(bench: Bench) -> None:
+    """A request let in before an outage that is over says nothing about now."""
+    late = bench.admit()
+    bench.fail("connect")
+    bench.now += 1
+    bench.breaker.probe_ok()
+    bench.now += 1
+    late.failure(Fallback("first_token", "x"))
+    assert bench.state() == ("closed", None)
+
+
+def test_failure_after_success_is_news(bench: Bench) -> None:
+    """A stream that began well and then stalls opens the breaker."""
+    with bench.admit() as admission:
+        admission.success()
+        bench.now += 60
+        admission.failure(Fallback("stall", "x"))
+    assert bench.state() == ("open", "stall")
+
+
+def test_no_key(bench: Bench) -> None:
+    """Without a key nothing is sent, a probe that was under way does not count, and a new key waits for its probe."""
+    bench.breaker.key_changed("no key")
+    bench.breaker.probe_ok()
+    assert bench.state() == ("open", "no_key")
+    assert not bench.breaker.wants_probe()
+    bench.breaker.key_changed(None)
+    assert bench.state() == ("open", "no_key")
+    assert bench.breaker.wants_probe()
+    bench.breaker.probe_ok()
+    assert bench.state() == ("closed", None)
+
+
+def test_new_key_may_be_another_account(bench: Bench) -> None:
+    """A limit that the old key had run into is tried at once with a new key."""
+    bench.fail("quota", 3600.0)
+    bench.breaker.key_changed(None)
+    assert bench.refused() is None
+    assert bench.state() == ("half_open", "quota")
+
+
+def test_drill(bench: Bench) -> None:
+    """A drill lies over everything until its time is over or it is ended; what is below stays as it was."""
+    bench.breaker.drill(20)
+    assert bench.state() == ("open", "drill")
+    assert bench.refused() == "drill"
+    bench.breaker.probe_ok()
+    bench.now += 19
+    assert bench.refused() == "drill"
+    bench.now += 1
+    assert bench.state() == ("closed", None)
+    bench.breaker.drill(20)
+    bench.breaker.drill(0)
+    assert bench.state() == ("closed", None)
+    assert bench.opened == ["drill", "drill"]

@@ -1,0 +1,275 @@
+"""Chat Completions requests become Messages requests."""
+
+from typing import Any
+
+import pytest
+
+from claude_adapter.errors import BadRequestError
+from claude_adapter.request_translation import to_messages
+
+USER = {"role": "user", "content": "Hi"}
+TOOL = {
+    "type": "function",
+    "function": {"name": "f", "description": "d", "parameters": {"properties": {}}, "strict": True},
+}
+CLAUDE_TOOL = {"name": "f", "description": "d", "input_schema": {"type": "object", "properties": {}}}
+
+
+def translate(**fields: Any) -> dict[str, Any]:
+    return to_messages({"messages": [USER], **fields}, "claude-default", 8192)
+
+
+def text(words: str) -> dict[str, Any]:
+    return {"type": "text", "text": words}
+
+
+def test_smallest() -> None:
+    """A bare question gets the default model and limit, and is always streamed."""
+    assert translate() == {
+        "model": "claude-default",
+        "max_tokens": 8192,
+        "messages": [{"role": "user", "content": [text("Hi")]}],
+        "stream": True,
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("claude-opus-5-5", "claude-opus-5-5"),
+        ("pilot", "claude-default"),
+        ("gpt-4o", "claude-default"),
+        (None, "claude-default"),
+        (7, "claude-default"),
+    ],
+)
+def test_model(given: object, expected: str) -> None:
+    """Claude's own names are kept, every other means the default."""
+    assert translate(model=given)["model"] == expected
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"max_tokens": 5}, {"max_tokens": 5}),
+        ({"max_completion_tokens": 6, "max_tokens": None}, {"max_tokens": 6}),
+        ({"temperature": 1.7}, {"temperature": 1.0}),
+        ({"temperature": -1}, {"temperature": 0.0}),
+        ({"temperature": 0.3, "top_p": 1}, {"temperature": 0.3}),
+        ({"top_p": 0.5}, {"top_p": 0.5}),
+        ({"stop": "END"}, {"stop_sequences": ["END"]}),
+        ({"stop": ["a", "", " \n", "b"]}, {"stop_sequences": ["a", "b"]}),
+        ({"stop": []}, {}),
+        ({"user": "u1"}, {"metadata": {"user_id": "u1"}}),
+        ({"n": 1, "seed": 4, "logprobs": True, "presence_penalty": 1, "store": True}, {}),
+        ({"thinking": {"type": "enabled", "budget_tokens": 9}}, {"thinking": {"type": "enabled", "budget_tokens": 9}}),
+        ({"tools": []}, {}),
+        ({"tool_choice": "auto"}, {}),
+        ({"tools": [TOOL]}, {"tools": [CLAUDE_TOOL]}),
+        (
+            {"tools": [{"type": "function", "function": {"name": "g"}}]},
+            {"tools": [{"name": "g", "input_schema": {"type": "object"}}]},
+        ),
+        ({"tools": [TOOL], "tool_choice": "none"}, {"tools": [CLAUDE_TOOL], "tool_choice": {"type": "none"}}),
+        ({"tools": [TOOL], "tool_choice": "auto"}, {"tools": [CLAUDE_TOOL], "tool_choice": {"type": "auto"}}),
+        ({"tools": [TOOL], "tool_choice": "required"}, {"tools": [CLAUDE_TOOL], "tool_choice": {"type": "any"}}),
+        (
+            {"tools": [TOOL], "tool_choice": {"type": "function", "function": {"name": "f"}}},
+            {"tools": [CLAUDE_TOOL], "tool_choice": {"type": "tool", "name": "f"}},
+        ),
+        (
+            {"tools": [TOOL], "parallel_tool_calls": False},
+            {"tools": [CLAUDE_TOOL], "tool_choice": {"type": "auto", "disable_parallel_tool_use": True}},
+        ),
+        (
+            {"tools": [TOOL], "parallel_tool_calls": False, "tool_choice": "required"},
+            {"tools": [CLAUDE_TOOL], "tool_choice": {"type": "any", "disable_parallel_tool_use": True}},
+        ),
+        (
+            {"tools": [TOOL], "parallel_tool_calls": False, "tool_choice": "none"},
+            {"tools": [CLAUDE_TOOL], "tool_choice": {"type": "none"}},
+        ),
+    ],
+)
+def test_fields(fields: dict[str, Any], expected: dict[str, Any]) -> None:
+    """Every field has its counterpart, or none."""
+    assert translate(**fields) == translate() | expected
+
+
+def call(arguments: object = '{"a": 1}', call_id: str = "call_1") -> dict[str, Any]:
+    return {"id": call_id, "type": "function", "function": {"name": "f", "arguments": arguments}}
+
+
+CONVERSATIONS: dict[str, tuple[list[dict[str, Any]], list[dict[str, Any]], str | None]] = {
+    "system and developer are lifted out and joined": (
+        [{"role": "system", "content": "A"}, USER, {"role": "developer", "content": [text("B"), text("C")]}],
+        [{"role": "user", "content": [text("Hi")]}],
+        "A\nB\nC",
+    ),
+    "empty texts are dropped": (
+        [
+            {"role": "system", "content": ""},
+            USER,
+            {"role": "assistant", "content": ""},
+            {"role": "user", "content": " "},
+        ],
+        [{"role": "user", "content": [text("Hi")]}],
+        None,
+    ),
+    "a final assistant text loses its trailing space": (
+        [USER, {"role": "assistant", "content": "So \n"}],
+        [{"role": "user", "content": [text("Hi")]}, {"role": "assistant", "content": [text("So")]}],
+        None,
+    ),
+    "an inner assistant text keeps it": (
+        [USER, {"role": "assistant", "content": "So "}, USER],
+        [
+            {"role": "user", "content": [text("Hi")]},
+            {"role": "assistant", "content": [text("So ")]},
+            {"role": "user", "content": [text("Hi")]},
+        ],
+        None,
+    ),
+    "tool calls and results": (
+        [
+            USER,
+            {"role": "assistant", "content": None, "tool_calls": [call(), call("", "call.2")]},
+            {"role": "tool", "tool_call_id": "call_1", "content": "42"},
+            {"role": "tool", "tool_call_id": "call.2", "content": [text("x")]},
+            {"role": "user", "content": "And?"},
+        ],
+        [
+            {"role": "user", "content": [text("Hi")]},
+            {
+                "role": "assistant",
+                "content": [
+                    {"type": "tool_use", "id": "call_1", "name": "f", "input": {"a": 1}},
+                    {"type": "tool_use", "id": "call_2", "name": "f", "input": {}},
+                ],
+            },
+            {
+                "role": "user",
+                "content": [
+                    {"type": "tool_result", "tool_use_id": "call_1", "content": "42"},
+                    {"type": "tool_result", "tool_use_id": "call_2", "content": [text("x")]},
+                    text("And?"),
+                ],
+            },
+        ],
+        None,
+    ),
+    "text before a tool call stays before it": (
+        [USER, {"role": "assistant", "content": "Let me look.", "tool_calls": [call(None)]}],
+        [
+            {"role": "user", "content": [text("Hi")]},
+            {
+                "role": "assistant",
+                "content": [text("Let me look."), {"type": "tool_use", "id": "call_1", "name": "f", "input": {}}],
+            },
+        ],
+        None,
+    ),
+    "images": (
+        [
+            {
+                "role": "user",
+                "content": [
+                    text("Look:"),
+                    {"type": "image_url", "image_url": {"url": "data:image/jpg;base64,AAAA", "detail": "low"}},
+                    {"type": "image_url", "image_url": {"url": "https://x.example/a.png"}},
+                ],
+            }
+        ],
+        [
+            {
+                "role": "user",
+                "content": [
+                    text("Look:"),
+                    {"type": "image", "source": {"type": "base64", "media_type": "image/jpeg", "data": "AAAA"}},
+                    {"type": "image", "source": {"type": "url", "url": "https://x.example/a.png"}},
+                ],
+            }
+        ],
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CONVERSATIONS.values(), ids=CONVERSATIONS.keys())
+def test_conversation(case: tuple[list[dict[str, Any]], list[dict[str, Any]], str | None]) -> None:
+    """Roles, parts and tools keep their meaning and order."""
+    given, messages, system = case
+    body = translate(messages=given)
+    assert body["messages"] == messages
+    assert body.get("system") == system
+
+
+def user(*parts: object) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": list(parts)}]}
+
+
+def image(url: object) -> dict[str, Any]:
+    return {"type": "image_url", "image_url": {"url": url}}
+
+
+def assistant(*calls: object) -> dict[str, Any]:
+    return {"messages": [USER, {"role": "assistant", "tool_calls": list(calls)}]}
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"messages": None}, "messages"),
+        ({"messages": []}, "messages"),
+        ({"messages": "Hi"}, "messages"),
+        ({"messages": ["Hi"]}, "messages[0]"),
+        ({"messages": [{"role": "system", "content": "A"}]}, "messages"),
+        ({"messages": [{"content": "A"}]}, "messages[0].role"),
+        ({"messages": [{"role": "user"}]}, "messages[0].content"),
+        ({"messages": [{"role": "user", "content": 5}]}, "messages[0].content"),
+        (user("x"), "messages[0].content[0]"),
+        (user({"type": "input_audio"}), "messages[0].content[0].type"),
+        (user({"type": "text"}), "messages[0].content[0].text"),
+        (user(text("a"), image(None)), "messages[0].content[1].image_url.url"),
+        (user(image("ftp://x")), "messages[0].content[0].image_url.url"),
+        (user(image("data:image/tiff;base64,AAAA")), "messages[0].content[0].image_url.url"),
+        (user(image("data:image/png,AAAA")), "messages[0].content[0].image_url.url"),
+        (assistant(call("{oops")), "messages[1].tool_calls[0].function.arguments"),
+        (assistant(call("[1]")), "messages[1].tool_calls[0].function.arguments"),
+        (assistant(call({"a": 1})), "messages[1].tool_calls[0].function.arguments"),
+        (assistant({"id": "x"}), "messages[1].tool_calls[0].function.name"),
+        (assistant({"function": {"name": "f"}}), "messages[1].tool_calls[0].id"),
+        ({"messages": [{"role": "assistant", "tool_calls": "x"}]}, "messages[0].tool_calls"),
+        ({"messages": [{"role": "tool", "content": "x"}]}, "messages[0].tool_call_id"),
+        ({"n": 2}, "n"),
+        ({"max_tokens": 0}, "max_tokens"),
+        ({"max_tokens": True}, "max_tokens"),
+        ({"max_completion_tokens": "9"}, "max_completion_tokens"),
+        ({"temperature": "hot"}, "temperature"),
+        ({"top_p": [1]}, "top_p"),
+        ({"stop": 5}, "stop"),
+        ({"stop": [5]}, "stop"),
+        ({"user": 5}, "user"),
+        ({"tools": {}}, "tools"),
+        ({"tools": [{"type": "web_search"}]}, "tools[0]"),
+        ({"tools": [{"function": {}}]}, "tools[0].function.name"),
+        ({"tools": [TOOL], "tool_choice": "maybe"}, "tool_choice"),
+        ({"response_format": {"type": "xml"}}, "response_format.type"),
+        ({"response_format": {"type": "json_schema"}}, "response_format.json_schema.schema"),
+    ],
+)
+def test_bad_field_is_named(fields: dict[str, Any], param: str) -> None:
+    """What cannot be translated is refused with the path of the field."""
+    with pytest.raises(BadRequestError) as caught:
+        translate(**fields)
+    assert caught.value.param == param
+    assert caught.value.status == 400
+
+
+def test_json_mode() -> None:
+    """JSON mode is a wish in the system prompt, with the schema when there is one."""
+    assert "one JSON object" in translate(response_format={"type": "json_object"})["system"]
+    schema = {"type": "object", "properties": {"a": {}}}
+    wish = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
+    assert '{"type":"object","properties":{"a":{}}}' in translate(response_format=wish)["system"]
+    assert "system" not in translate(response_format={"type": "text"})

@@ -1,0 +1,193 @@
+"""Messages events become Chat Completions replies, whole or in chunks; both tell the same story."""
+
+from typing import Any
+
+import orjson
+import pytest
+
+from claude_adapter.response_translation import WholeReply
+from claude_adapter.stream_translation import ChunkedReply
+
+Event = dict[str, Any]
+
+
+def start(**usage: int) -> Event:
+    return {"type": "message_start", "message": {"model": "claude-true", "usage": {"input_tokens": 5, **usage}}}
+
+
+def block(index: int, **content: Any) -> Event:
+    return {"type": "content_block_start", "index": index, "content_block": content}
+
+
+def delta(index: int, kind: str, **fields: str) -> Event:
+    return {"type": "content_block_delta", "index": index, "delta": {"type": kind, **fields}}
+
+
+def stop(index: int) -> Event:
+    return {"type": "content_block_stop", "index": index}
+
+
+def end(reason: str, tokens: int = 9) -> list[Event]:
+    counted = {"type": "message_delta", "delta": {"stop_reason": reason}, "usage": {"output_tokens": tokens}}
+    return [counted, {"type": "message_stop"}]
+
+
+TEXT = [
+    start(cache_read_input_tokens=3, cache_creation_input_tokens=2),
+    {"type": "ping"},
+    block(0, type="text", text=""),
+    delta(0, "text_delta", text="né "),
+    delta(0, "text_delta", text='🙂"\n'),
+    stop(0),
+    *end("end_turn"),
+]
+TOOLS = [
+    start(),
+    block(0, type="thinking", thinking=""),
+    delta(0, "thinking_delta", thinking="hm"),
+    delta(0, "signature_delta", signature="s"),
+    stop(0),
+    block(1, type="tool_use", id="t1", name="f", input={}),
+    delta(1, "input_json_delta", partial_json=""),
+    delta(1, "input_json_delta", partial_json='{"a":'),
+    delta(1, "input_json_delta", partial_json=" 1}"),
+    stop(1),
+    block(2, type="tool_use", id="t2", name="g", input={}),
+    stop(2),
+    {"type": "something_new"},
+    *end("tool_use"),
+]
+
+
+def whole(events: list[Event]) -> dict[str, Any]:
+    reply = WholeReply("chatcmpl-1", 1000, "claude-asked")
+    for event in events:
+        assert reply.feed(event) == b""
+    assert reply.ended
+    body: dict[str, Any] = orjson.loads(reply.body())
+    return body
+
+
+def chunks(events: list[Event], *, include_usage: bool = False) -> list[dict[str, Any]]:
+    reply = ChunkedReply("chatcmpl-1", 1000, "claude-asked", include_usage=include_usage)
+    sent = b"".join(reply.feed(event) for event in events)
+    *lines, done, empty = sent.split(b"\n\n")
+    assert (done, empty) == (b"data: [DONE]", b"")
+    return [orjson.loads(line.removeprefix(b"data: ")) for line in lines]
+
+
+def test_whole_text() -> None:
+    """Texts are joined, tokens counted with the cached ones, the model is the one that answered."""
+    assert whole(TEXT) == {
+        "id": "chatcmpl-1",
+        "object": "chat.completion",
+        "created": 1000,
+        "model": "claude-true",
+        "choices": [
+            {
+                "index": 0,
+                "message": {"role": "assistant", "content": 'né 🙂"\n', "refusal": None},
+                "logprobs": None,
+                "finish_reason": "stop",
+            }
+        ],
+        "usage": {
+            "prompt_tokens": 10,
+            "completion_tokens": 9,
+            "total_tokens": 19,
+            "prompt_tokens_details": {"cached_tokens": 3},
+        },
+    }
+
+
+def test_whole_tool_calls() -> None:
+    """Tool calls carry their arguments as a string, `{}` when there are none; content is null without text."""
+    message = whole(TOOLS)["choices"][0]["message"]
+    assert message["content"] is None
+    assert message["reasoning_content"] == "hm"
+    assert message["tool_calls"] == [
+        {"id": "t1", "type": "function", "function": {"name": "f", "arguments": '{"a": 1}'}},
+        {"id": "t2", "type": "function", "function": {"name": "g", "arguments": "{}"}},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("reason", "expected"),
+    [
+        ("end_turn", "stop"),
+        ("stop_sequence", "stop"),
+        ("pause_turn", "stop"),
+        ("max_tokens", "length"),
+        ("model_context_window_exceeded", "length"),
+        ("tool_use", "tool_calls"),
+        ("refusal", "content_filter"),
+        ("something_new", "stop"),
+    ],
+)
+def test_finish_reason(reason: str, expected: str) -> None:
+    """Every stop reason has a finish reason, also one that we do not know yet."""
+    events = [*TEXT[:-2], *end(reason)]
+    assert whole(events)["choices"][0]["finish_reason"] == expected
+    assert chunks(events)[-1]["choices"][0]["finish_reason"] == expected
+
+
+def test_chunks_of_text() -> None:
+    """The role comes first, each delta as it is, the finish reason last; every chunk names the true model."""
+    got = chunks(TEXT)
+    deltas = [chunk["choices"][0]["delta"] for chunk in got]
+    assert deltas == [{"role": "assistant", "content": ""}, {"content": "né "}, {"content": '🙂"\n'}, {}]
+    assert [chunk["choices"][0]["finish_reason"] for chunk in got] == [None, None, None, "stop"]
+    for chunk in got:
+        assert (chunk["id"], chunk["object"], chunk["created"], chunk["model"]) == (
+            "chatcmpl-1",
+            "chat.completion.chunk",
+            1000,
+            "claude-true",
+        )
+        assert "usage" not in chunk
+
+
+def test_chunks_of_tool_calls() -> None:
+    """Tool calls count from 0, arguments come as they arrive and join to valid JSON, also when there are none."""
+    calls: dict[int, dict[str, Any]] = {}
+    for chunk in chunks(TOOLS):
+        for call in chunk["choices"][0]["delta"].get("tool_calls", ()):
+            known = calls.setdefault(call["index"], {"id": call.get("id"), "arguments": ""})
+            known["arguments"] += call["function"]["arguments"]
+    assert calls == {0: {"id": "t1", "arguments": '{"a": 1}'}, 1: {"id": "t2", "arguments": "{}"}}
+
+
+def test_usage_chunk() -> None:
+    """When asked for, the last chunk has the counts and no choices; the others say null."""
+    got = chunks(TEXT, include_usage=True)
+    assert got[-1]["choices"] == []
+    assert got[-1]["usage"] == whole(TEXT)["usage"]
+    assert all(chunk["usage"] is None for chunk in got[:-1])
+
+
+def test_content_begins() -> None:
+    """A ping and the start of a text block are not content yet; a delta, a tool call or the end are."""
+    reply = ChunkedReply("x", 1, "m", include_usage=False)
+    for event in TEXT[:3]:
+        reply.feed(event)
+        assert not reply.has_content
+    reply.feed(TEXT[3])
+    assert reply.has_content
+    for event in (TOOLS[5], end("refusal")[0]):
+        reply = ChunkedReply("x", 1, "m", include_usage=False)
+        reply.feed(event)
+        assert reply.has_content
+
+
+def test_empty_reply() -> None:
+    """A reply without any content is still a proper reply."""
+    events = [start(), *end("refusal", 0)]
+    assert whole(events)["choices"][0]["message"]["content"] == ""
+    assert [chunk["choices"][0]["delta"] for chunk in chunks(events)] == [{"role": "assistant", "content": ""}, {}]
+
+
+def test_done_comes_once() -> None:
+    """A second end is not sent on."""
+    reply = ChunkedReply("x", 1, "m", include_usage=False)
+    sent = b"".join(reply.feed(event) for event in [*TEXT, {"type": "message_stop"}])
+    assert sent.count(b"[DONE]") == 1
