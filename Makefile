@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 UV := $(shell command -v uv || echo .uv/bin/uv)
 PYTHON := .venv/bin/python
-PATHS := gateway claude-adapter local-llm native tests
+PARTS := gateway claude-adapter local-llm native tests
 
 .PHONY: help setup run stop test test-unit test-integration lint format bench
 
@@ -30,7 +30,7 @@ test-integration: setup  ## the real stack, started as `make run` starts it
 lint: setup  ## ruff and mypy --strict
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
-	$(PYTHON) -m mypy $(PATHS)
+	for part in $(PARTS); do $(PYTHON) -m mypy $$part || exit 1; done
 
 format: setup  ## let ruff rewrite the files
 	$(PYTHON) -m ruff check --fix .

@@ -42,7 +42,7 @@ fi
 if ! "$uv" sync --locked --quiet --check 2> /dev/null; then
     say "Installing the Python environment into .venv ..."
     failed=.venv-failed
-    { "$uv" sync --locked --verbose 2>&1 || touch "$failed"; } | awk '
+    { "$uv" sync --locked --compile-bytecode --verbose 2>&1 || touch "$failed"; } | awk '
         match($0, /^DEBUG \[[0-9]+\/[0-9]+\]/) {
             split(substr($0, 8, RLENGTH - 8), step, "/")
             if (step[1] == 1) print "Building llama.cpp, this once (about 6 minutes on 2 cores)"

@@ -157,11 +157,12 @@ def measure_memory(stack: Stack) -> list[Row]:
 def kv_cache_bytes(stack: Stack) -> int:
     """Keys and values of every layer in half precision, for the context the model was loaded with."""
     from llama_cpp import Llama
+
     from local_llm.model import locate
     from local_llm.settings import Settings
 
     context_tokens: int = stack.status()["local"]["context_tokens"]
-    meta = Llama(str(locate(Settings())), vocab_only=True, verbose=False).metadata
+    meta = Llama(str(locate(Settings()).path), vocab_only=True, verbose=False).metadata
     arch = meta["general.architecture"]
     heads = int(meta[f"{arch}.attention.head_count"])
     head_size = int(meta[f"{arch}.embedding_length"]) // heads

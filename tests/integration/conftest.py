@@ -5,9 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from fake_anthropic.process import FakeAnthropic
-from stack import Stack
-
-KEY = "sk-ant-test-0123456789"
+from stack import KEY, Stack
 
 
 @pytest.fixture(scope="session")

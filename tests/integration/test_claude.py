@@ -4,8 +4,7 @@ import base64
 import itertools
 import json
 
-from sse import stream
-
+from chat_stream import stream
 from fake_anthropic.process import FakeAnthropic
 from stack import Stack, wait_for
 
@@ -100,8 +99,8 @@ def test_the_clients_own_mistake_stays_its_own(keyed: Stack) -> None:
 def test_a_client_that_leaves_stops_the_work(keyed: Stack, anthropic: FakeAnthropic) -> None:
     """Closing the connection closes it all the way up to Claude."""
     anthropic.script(chunks=1000, chunk_interval_seconds=0.05)
-    aborted = anthropic.stats()["streams_aborted"]
+    aborted = anthropic.stats()["streams_aborted_by_client"]
     body = {"messages": [{"role": "user", "content": "go on"}], "stream": True}
     with keyed.client.stream("POST", "/v1/chat/completions", json=body) as response:
         next(response.iter_lines())
-    wait_for("the stand-in sees the client gone", lambda: anthropic.stats()["streams_aborted"] > aborted, 3)
+    wait_for("the stand-in sees the client gone", lambda: anthropic.stats()["streams_aborted_by_client"] > aborted, 3)

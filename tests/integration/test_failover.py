@@ -5,17 +5,18 @@ import time
 from typing import Any
 
 import pytest
-from sse import stream
 
+from chat_stream import stream
 from fake_anthropic.process import FakeAnthropic
 from gateway.settings import DEFAULT_NOTICE as NOTICE
 from stack import Stack
 
 FAILBACK_SECONDS = 5.0
 
+# What was done to Claude, how, and the reasons that may be given: of a silent one the next probe says `timeout`.
 FAULTS: list[tuple[str, dict[str, Any], str]] = [
     ("refused", {"refuse": True}, "connect"),
-    ("silent", {"accept_but_silent": True}, "first_token"),
+    ("silent", {"accept_but_silent": True}, "first_token timeout"),
     ("401", {"status": 401}, "auth"),
     ("403", {"status": 403}, "permission"),
     ("429", {"status": 429, "headers": {"retry-after": "1"}}, "rate_limit"),
@@ -29,9 +30,9 @@ FAULTS: list[tuple[str, dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize("streamed", [False, True], ids=["unary", "stream"])
-@pytest.mark.parametrize(("fault", "script", "reason"), FAULTS, ids=[fault[0] for fault in FAULTS])
+@pytest.mark.parametrize(("fault", "script", "reasons"), FAULTS, ids=[fault[0] for fault in FAULTS])
 def test_a_fault_falls_back_and_claude_returns(
-    keyed: Stack, anthropic: FakeAnthropic, fault: str, script: dict[str, Any], reason: str, streamed: bool
+    keyed: Stack, anthropic: FakeAnthropic, fault: str, script: dict[str, Any], reasons: str, streamed: bool
 ) -> None:
     """The first and the second request of an outage are answered, with the reason; Claude is back within 5 s."""
     anthropic.script(**script)
@@ -47,12 +48,12 @@ def test_a_fault_falls_back_and_claude_returns(
             text = response.json()["choices"][0]["message"]["content"]
         assert status == 200
         assert headers["X-Served-By"] == "local"
-        assert headers["X-Fallback-Reason"] == reason
+        assert headers["X-Fallback-Reason"] in reasons.split()
         assert text.startswith(NOTICE)
         assert len(text) > len(NOTICE) + 2
     anthropic.reset()
     recovered = time.monotonic()
-    while keyed.ask("Are you back?").headers["X-Served-By"] != "claude":
+    while keyed.ask("Are you back?", max_tokens=1).headers["X-Served-By"] != "claude":
         assert time.monotonic() - recovered < FAILBACK_SECONDS
         time.sleep(0.25)
 

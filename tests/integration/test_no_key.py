@@ -3,8 +3,8 @@
 import httpx
 import openai
 import pytest
-from sse import stream
 
+from chat_stream import stream
 from gateway.settings import DEFAULT_NOTICE as NOTICE
 from stack import Stack
 

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from conftest import KEY
 from fake_anthropic.process import FakeAnthropic
 from gateway.settings import DEFAULT_NOTICE as NOTICE
-from stack import Stack, wait_for
+from stack import KEY, Stack, wait_for
 
 
 @pytest.fixture(scope="module")

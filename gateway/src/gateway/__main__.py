@@ -1,5 +1,9 @@
 """Run the gateway on its Unix socket: `python -m gateway`."""
 
+import gc
+import logging
+import sys
+
 import uvicorn
 
 from gateway.app import create_app
@@ -8,14 +12,21 @@ from gateway.settings import Settings
 
 def main() -> None:
     """Serve until SIGTERM, then let running answers finish."""
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     settings = Settings()
+    app = create_app(settings)
+    # What was imported stays for good: the garbage collector need not look at it again and again.
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 100)
     uvicorn.run(
-        create_app(settings),
+        app,
         uds=str(settings.pilot_run_dir / "gateway.sock"),
         loop="uvloop",
         http="httptools",
         access_log=False,
-        log_level="warning",
+        log_config=None,
+        ws="none",
+        proxy_headers=False,
         server_header=False,
         date_header=False,
         timeout_keep_alive=75,  # longer than nginx keeps idle connections

@@ -4,12 +4,13 @@ A bare ASGI endpoint, because every layer costs CPU for each token that passes.
 """
 
 import asyncio
+import logging
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Self
 
 import aiohttp
 import orjson
+from starlette.types import Receive, Scope, Send
 
 from gateway.brains import Brains, UnreachableError
 from gateway.chat_request import ChatRequest, Json, read_chat_request
@@ -18,10 +19,7 @@ from gateway.notice import Conversations, notice_event, put_in_front, strip_noti
 from gateway.openai_error import OpenAIError
 from gateway.status import Status
 
-Message = MutableMapping[str, Any]
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
+_log = logging.getLogger(__name__)
 
 PATH = "/v1/chat/completions"
 DIALECT = "openai"
@@ -29,6 +27,12 @@ RETRY_AFTER_SECONDS = 5
 
 # Hop-by-hop, or made anew for the client's connection (RFC 9110, section 7.6.1).
 _NOT_PASSED_ON = frozenset((b"connection", b"keep-alive", b"transfer-encoding", b"content-length", b"server", b"date"))
+_INTERNAL_ERROR = OpenAIError(
+    500, "Pilot Light made a mistake. Its log says where.", "internal_error", type="server_error"
+)
+_BROKEN = OpenAIError(
+    502, "The answer broke off: its connection was lost. Ask again.", "broken_stream", type="server_error"
+)
 
 
 class ChatCompletions:
@@ -72,6 +76,10 @@ class _Exchange:
                     await self._answer(raw)
                 except OpenAIError as error:
                     await self._refuse(error)
+                except Exception as error:  # noqa: BLE001  # a client gets an answer, never a traceback
+                    # The place says enough for us; the message could hold what somebody wrote.
+                    _log.error("unexpected %s at %s", type(error).__name__, _place_of(error))
+                    await self._refuse(_INTERNAL_ERROR)
             if client.gone:
                 self._outcome = "client_gone"
         self._room.metrics.requests.labels(DIALECT, self._backend, self._outcome).inc()
@@ -158,21 +166,22 @@ class _Exchange:
                 await self._send_piece(piece)
         except (aiohttp.ClientError, ConnectionError):
             self._outcome = "broken"
-            error = OpenAIError(
-                502, "The answer broke off: its connection was lost. Ask again.", "broken_stream", type="server_error"
-            )
-            await self._send_piece(b"data: " + error.body_bytes() + b"\n\n")
+            await self._send_piece(b"data: " + _BROKEN.body_bytes() + b"\n\n")
         await self._send({"type": "http.response.body", "body": b""})
 
     async def _refuse(self, error: OpenAIError) -> None:
         self._outcome = "nobody" if error.status >= 500 else "client_error"
         body = error.body_bytes()
+        if self._head_sent:
+            await self._send({"type": "http.response.body", "body": b"data: " + body + b"\n\n"})
+            return
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
         headers += [(name.lower().encode(), value.encode()) for name, value in error.headers.items()]
         await self._start(error.status, headers)
         await self._send({"type": "http.response.body", "body": body})
 
     async def _start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        self._head_sent = True
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
         self._observe(self._room.metrics.first_byte)
 
@@ -246,3 +255,10 @@ async def _retry_and_reason(response: aiohttp.ClientResponse) -> tuple[int, str 
         return seconds, str(body["error"]["message"])
     except (aiohttp.ClientError, ValueError, KeyError, TypeError):
         return seconds, None
+
+
+def _place_of(error: Exception) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else "an unknown place"
