@@ -12,7 +12,7 @@ from pydantic_settings import BaseSettings
 
 from claude_adapter.settings import Settings as ClaudeAdapterSettings
 from gateway.settings import Settings as GatewaySettings
-from local_llm.model import ModelNotFound, locate
+from local_llm.model import ModelNotFoundError, locate
 from local_llm.settings import Settings as LocalLlmSettings
 
 
@@ -31,7 +31,7 @@ def complaints() -> list[str]:
     if not found:
         try:
             locate(LocalLlmSettings())
-        except ModelNotFound as error:
+        except ModelNotFoundError as error:
             found.append(str(error))
     return list(dict.fromkeys(found))
 

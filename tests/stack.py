@@ -1,5 +1,6 @@
 """The real stack as a test's subprocess, started by the same program as `make run`."""
 
+import contextlib
 import os
 import re
 import select
@@ -105,10 +106,20 @@ class Stack:
         return response.text
 
     def room(self, name: str) -> psutil.Process:
-        """The room's process."""
+        """The room's process; waits while its supervisor is starting it."""
         words = {"nginx": "nginx: master", "gateway": "-m gateway", "claude-adapter": "-m claude_adapter"}
         mark = words.get(name, "-m local_llm")
-        return next(p for p in self.processes() if mark in " ".join(p.cmdline()))
+
+        def running() -> psutil.Process | None:
+            for process in self.processes():
+                with contextlib.suppress(psutil.Error):  # it has just ended
+                    if mark in " ".join(process.cmdline()):
+                        return process
+            return None
+
+        process = wait_for(f"{name} runs", running)
+        assert process is not None
+        return process
 
     def processes(self) -> list[psutil.Process]:
         """Every process of this stack, the launcher first."""

@@ -70,12 +70,17 @@ def test_the_openai_sdk_reads_it(keyless: Stack) -> None:
         model="pilot", messages=[{"role": "user", "content": "Say hello. (sdk)"}], max_tokens=16
     )
     assert (answer.choices[0].message.content or "").startswith(NOTICE)
-    with client.chat.completions.stream(
-        model="pilot", messages=[{"role": "user", "content": "Say hello. (sdk stream)"}], max_tokens=16
-    ) as events:
-        final = events.get_final_completion()
-    assert (final.choices[0].message.content or "").startswith(NOTICE)
-    assert final.choices[0].message.role == "assistant"
+    chunks = list(
+        client.chat.completions.create(
+            model="pilot",
+            messages=[{"role": "user", "content": "Say hello. (sdk stream)"}],
+            max_tokens=16,
+            stream=True,
+        )
+    )
+    deltas = [chunk.choices[0].delta for chunk in chunks]
+    assert "".join(delta.content or "" for delta in deltas).startswith(NOTICE)
+    assert [delta.role for delta in deltas if delta.role] == ["assistant"]
     assert {model.id for model in client.models.list()} >= {"pilot", "local", LOCAL_MODEL}
 
 

@@ -1,0 +1,221 @@
+"""One model, one answer at a time: a bounded queue, generation in a thread, and an end to it when the client has gone.
+
+Generates with `Llama.generate`, not `create_completion`: that one does not say how many tokens it made, drops the bytes
+of a character that is incomplete when it ends, and decodes the whole answer again for every token.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import math
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import llama_cpp
+from llama_cpp.server.app import get_llama_proxy
+
+from local_llm.chunks import FinishReason, Usage
+from local_llm.errors import BusyError
+from local_llm.metrics import Metrics
+from local_llm.pieces import Pieces
+from local_llm.prompt import Prompt
+
+# llama_cpp.server's own lock is the queue: it is fair, and a route of that server would have to wait in it as well.
+_model_lock = asynccontextmanager(get_llama_proxy)
+
+_LONGEST_PIECE_BYTES = 512
+_NO_CALLBACK = llama_cpp.ggml_abort_callback()
+
+
+class StoppedError(Exception):  # named for what happened
+    """Nobody wants the rest of this answer."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How an answer ended."""
+
+    reason: FinishReason
+    usage: Usage
+
+
+class Turn:
+    """A request's place in the queue and then on the model.
+
+    `pieces` gets the answer's text as it is made, and None when nothing more comes; then `answer()` tells how it ended.
+    """
+
+    def __init__(self) -> None:
+        self.state: Literal["waiting", "reading"] = "waiting"
+        self.pieces: asyncio.Queue[str | None] = asyncio.Queue()
+        self.task: asyncio.Task[Answer]
+
+    def cancel(self) -> None:
+        """Leave the queue at once, or stop within a token."""
+        self.task.cancel()
+
+    def answer(self) -> Answer:
+        """How it ended. Raises `asyncio.CancelledError` after `cancel`, and whatever went wrong."""
+        return self.task.result()
+
+
+class Engine:
+    """The only one to use the model's context."""
+
+    def __init__(self, llama: llama_cpp.Llama, queue_limit: int) -> None:
+        self.ready = False
+        self.depth = 0
+        self.metrics = Metrics(lambda: self.depth)
+        self._llama = llama
+        self._vocabulary: Any = llama._model.vocab  # no public way to single token pieces
+        self._queue_limit = queue_limit
+        self._recent_turn_seconds = 3.0
+        self._thread = ThreadPoolExecutor(1, "llama")
+
+    async def warm_up(self, tokens: list[int]) -> None:
+        """Read a first prompt, so that weights and the persona are in memory before anybody waits."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._llama.eval, tokens)
+        self.ready = True
+
+    def close(self) -> None:
+        """Not ready any more; running answers end first."""
+        self.ready = False
+        self._thread.shutdown()
+
+    def refuse_when_full(self) -> None:
+        """Raises `BusyError` when every place is taken."""
+        if self.depth >= self._queue_limit:
+            raise BusyError(self.depth, min(60, math.ceil(self.depth * self._recent_turn_seconds)))
+
+    def submit(self, prompt: Prompt) -> Turn:
+        """Queue a prompt. Raises `BusyError`."""
+        self.refuse_when_full()
+        turn = Turn()
+        self.depth += 1
+        turn.task = asyncio.create_task(self._take(turn, prompt))
+        turn.task.add_done_callback(lambda _: self._leave(turn))
+        return turn
+
+    def _leave(self, turn: Turn) -> None:
+        self.depth -= 1
+        turn.pieces.put_nowait(None)
+
+    async def _take(self, turn: Turn, prompt: Prompt) -> Answer:
+        arrived = time.monotonic()
+        async with _model_lock():
+            began = time.monotonic()
+            self.metrics.wait_seconds.observe(began - arrived)
+            turn.state = "reading"
+            loop = asyncio.get_running_loop()
+            stop = threading.Event()
+
+            def emit(text: str) -> None:
+                loop.call_soon_threadsafe(turn.pieces.put_nowait, text)
+
+            work = loop.run_in_executor(self._thread, self._generate, prompt, stop, emit)
+            try:
+                answer = await asyncio.shield(work)
+            except asyncio.CancelledError:
+                stop.set()
+                await asyncio.wait([work])  # the lock is let go when the model is free, not before
+                work.exception()
+                raise
+            self._recent_turn_seconds += 0.3 * (time.monotonic() - began - self._recent_turn_seconds)
+            return answer
+
+    def _generate(self, prompt: Prompt, stop: threading.Event, emit: Callable[[str], None]) -> Answer:
+        """In the thread: one answer. Raises `StoppedError`."""
+        llama, metrics = self._llama, self.metrics
+        # One token is always evaluated again: the next one is guessed from it.
+        cached = min(llama.longest_token_prefix(llama._input_ids.tolist(), prompt.tokens), len(prompt.tokens) - 1)
+        metrics.prompt_tokens.inc(len(prompt.tokens))
+        metrics.dropped_turns.inc(prompt.dropped_turns)
+        pieces = Pieces(prompt.stops, trim_start=not prompt.continues)
+        generated = 0
+        reason: FinishReason = "length"
+        llama.set_seed(random.getrandbits(32) if prompt.seed is None else prompt.seed & 0xFFFFFFFF)
+        for token in self._tokens(prompt, cached, stop):
+            if llama_cpp.llama_vocab_is_eog(self._vocabulary, token):
+                reason = "stop"
+                break
+            generated += 1
+            metrics.generated_tokens.inc()
+            if text := pieces.feed(self._bytes_of(token)):
+                emit(text)
+            if pieces.stopped:
+                reason = "stop"
+                break
+            if generated >= prompt.max_tokens:
+                break
+        if text := pieces.finish():
+            emit(text)
+        return Answer(reason, Usage(len(prompt.tokens), cached, generated))
+
+    def _tokens(self, prompt: Prompt, cached: int, stop: threading.Event) -> Iterator[int]:
+        """The model's tokens, timed. Raises `StoppedError` within one of them."""
+        llama, metrics = self._llama, self.metrics
+        began = time.monotonic()
+        tokens = llama.generate(
+            prompt.tokens,
+            top_k=int(prompt.sampling["top_k"]),
+            top_p=prompt.sampling["top_p"],
+            min_p=prompt.sampling["min_p"],
+            temp=prompt.sampling["temperature"],
+            repeat_penalty=prompt.sampling["repeat_penalty"],
+            frequency_penalty=prompt.sampling["frequency_penalty"],
+            presence_penalty=prompt.sampling["presence_penalty"],
+            grammar=prompt.grammar,
+        )
+        try:
+            with _abortable(llama, stop):
+                token = next(tokens)
+            first_token = time.monotonic()
+            metrics.prefill_seconds.observe(first_token - began)
+            yielded = 0
+            try:
+                while True:
+                    if stop.is_set():
+                        raise StoppedError
+                    yield token
+                    yielded += 1
+                    token = next(tokens)
+            finally:
+                if yielded > 1:
+                    metrics.decode_rate.observe((yielded - 1) / (time.monotonic() - first_token))
+        except RuntimeError as error:
+            if stop.is_set():
+                # Whole batches that were read stay in the cache and count; the next eval clears what lies behind them.
+                llama._requires_eval = True
+                raise StoppedError from error
+            llama.reset()  # type: ignore[no-untyped-call]  # as llama_cpp has it
+            raise
+        finally:
+            metrics.evaluated_tokens.inc(max(0, min(llama.n_tokens, len(prompt.tokens)) - cached))
+            tokens.close()
+
+    def _bytes_of(self, token: int) -> bytes:
+        # Llama.detokenize gives nothing for pieces over 32 bytes, such as deep indentation.
+        buffer = ctypes.create_string_buffer(_LONGEST_PIECE_BYTES)
+        size = llama_cpp.llama_token_to_piece(self._vocabulary, token, buffer, _LONGEST_PIECE_BYTES, 0, False)
+        return buffer.raw[: max(0, size)]
+
+
+@contextmanager
+def _abortable(llama: llama_cpp.Llama, stop: threading.Event) -> Iterator[None]:
+    """While reading a prompt, let `stop` end it in mid-batch.
+
+    Not while writing: the callback runs once per graph node, a tenth of a small model's time per token.
+    """
+    callback = llama_cpp.ggml_abort_callback(lambda _: stop.is_set())
+    llama_cpp.llama_set_abort_callback(llama.ctx, callback, None)
+    try:
+        yield
+    finally:
+        llama_cpp.llama_set_abort_callback(llama.ctx, _NO_CALLBACK, None)

@@ -1,0 +1,75 @@
+"""`response_format` to a llama.cpp grammar, proved to work before the response head goes out."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from typing import Any
+
+import llama_cpp
+import orjson
+from llama_cpp.llama_grammar import LLAMA_GRAMMAR_DEFAULT_ROOT, LlamaGrammar, SchemaConverter
+
+from local_llm.errors import BadRequestError
+from local_llm.request import ResponseFormat
+
+_SIZE_LIMIT_BYTES = 64_000  # a grammar is unrolled before it is used: a schema must not be a way to fill the memory
+
+
+def grammar_for(response_format: ResponseFormat | None, llama: llama_cpp.Llama) -> LlamaGrammar | None:
+    """The grammar that forces the format; None for text. Raises `BadRequestError` for an unusable schema."""
+    if response_format is None or response_format.type == "text":
+        return None
+    if response_format.type == "json_object":
+        # llama.cpp's own JSON grammar lets a small model write blank lines until its tokens are used up.
+        schema: Any = {"type": "object"}
+    else:
+        schema = (response_format.json_schema or {}).get("schema")
+        if not isinstance(schema, dict):
+            raise BadRequestError("response_format.json_schema.schema", "`json_schema.schema` must be an object.")
+    try:
+        grammar = LlamaGrammar.from_string(_gbnf(schema))
+    except Exception as error:  # the converter raises whatever a malformed schema leads it into
+        raise _unusable() from error
+    if len(grammar._grammar) > _SIZE_LIMIT_BYTES or not _accepted(grammar, llama):
+        raise _unusable()
+    return grammar
+
+
+class _Converter(SchemaConverter):
+    """llama_cpp's converter, with its constants and property names put right.
+
+    It writes them as JSON in ASCII and escapes only their quotes: an emoji became two broken halves, and a quote or a
+    newline inside ended the grammar's own literal.
+    """
+
+    def _format_literal(self, literal: str) -> str:
+        with suppress(ValueError):  # a piece of a pattern is not JSON
+            literal = orjson.dumps(json.loads(literal)).decode()
+        return '"' + literal.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", "\\r") + '"'
+
+
+def _gbnf(schema: Any) -> str:
+    options = {"prop_order": {}, "allow_fetch": False, "dotall": False, "raw_pattern": False}
+    converter: Any = _Converter(**options)  # type: ignore[no-untyped-call]  # as llama_cpp has it
+    converter.visit(converter.resolve_refs(schema, "stdin"), "")
+    return str(converter.format_grammar())
+
+
+def _accepted(grammar: LlamaGrammar, llama: llama_cpp.Llama) -> bool:
+    """Whether llama.cpp can parse it: generating with one it cannot would end the process."""
+    sampler = llama_cpp.llama_sampler_init_grammar(
+        llama._model.vocab,  # no public way to the vocabulary
+        grammar._grammar.encode(),
+        LLAMA_GRAMMAR_DEFAULT_ROOT.encode(),
+    )
+    if not sampler:
+        return False
+    llama_cpp.llama_sampler_free(sampler)
+    return True
+
+
+def _unusable() -> BadRequestError:
+    return BadRequestError(
+        "response_format.json_schema.schema", "The local model cannot be held to this schema; use a simpler one."
+    )

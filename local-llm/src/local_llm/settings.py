@@ -1,0 +1,51 @@
+"""What the operator may set for this room, read from the environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+SOCKET_PATH_LIMIT_BYTES = 107  # sun_path in unix(7) holds 108 with the closing zero
+
+
+class Settings(BaseSettings):
+    """Read from the environment; an empty variable counts as unset.
+
+    Raises pydantic's `ValidationError`, whose messages name the variable and what would be right.
+    """
+
+    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
+
+    local_model: str = Field("auto", description="`auto` for the embedded model, or the path of a .gguf file")
+    local_context: int | None = Field(
+        None, ge=512, description="context window in tokens; default: what the model was trained for, at most 8192"
+    )
+    local_queue: int = Field(8, ge=1, le=1000, description="how many requests may wait and run at one time")
+    local_threads: int | None = Field(
+        None, ge=1, le=512, description="default: to read the cores really available, to write one fewer"
+    )
+    local_max_tokens: int = Field(512, ge=1, description="length of an answer when the client names none")
+    pilot_run_dir: Path = Field(Path(".run"), description="directory of the sockets")
+
+    @property
+    def socket_path(self) -> Path:
+        """The Unix socket this room listens on."""
+        return self.pilot_run_dir / "local.sock"
+
+    @field_validator("pilot_run_dir")
+    @classmethod
+    def _short_enough_for_a_socket(cls, run_dir: Path) -> Path:
+        if len(bytes(run_dir / "local.sock")) > SOCKET_PATH_LIMIT_BYTES:
+            raise ValueError(f"too long: a socket path may have {SOCKET_PATH_LIMIT_BYTES} bytes; choose a shorter one")
+        return run_dir
+
+
+def sentences(errors: list[Any]) -> str:
+    """Pydantic's list of errors as one line a person can act on, variables named as in the environment."""
+    return "; ".join(
+        f"{'.'.join(str(part) for part in error['loc']).upper()}: {error['msg']} (is {error['input']!r})"
+        for error in errors
+    )

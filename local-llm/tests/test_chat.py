@@ -1,0 +1,457 @@
+"""The contract of `POST /v1/chat/completions`: the real app with the real weights, on a real Unix socket."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+URL = "/v1/chat/completions"
+MODEL = "SmolLM2-135M-Instruct"
+CAPITAL_QUESTION = "What is the capital of France?"
+CAPITAL: dict[str, Any] = {"messages": [{"role": "user", "content": CAPITAL_QUESTION}], "temperature": 0}
+STORY = "Once there was a lamp keeper who walked along the shore and counted the boats that came home. "
+
+
+START_SECONDS = 60
+
+
+class Server:
+    """A running local-llm."""
+
+    def __init__(self, process: subprocess.Popen[bytes], run_dir: Path) -> None:
+        self.process = process
+        self._socket = str(run_dir / "local.sock")
+
+    def client(self) -> httpx.AsyncClient:
+        """A client on its socket."""
+        return httpx.AsyncClient(
+            transport=httpx.AsyncHTTPTransport(uds=self._socket), base_url="http://local", timeout=120
+        )
+
+    def get(self, path: str) -> httpx.Response:
+        """One blocking GET."""
+        with httpx.Client(transport=httpx.HTTPTransport(uds=self._socket), base_url="http://local") as client:
+            return client.get(path, timeout=5)
+
+    def metric(self, name: str, **labels: str) -> float:
+        """A sample's value now."""
+        for family in text_string_to_metric_families(self.get("/metrics").text):
+            for sample in family.samples:
+                if sample.name == name and sample.labels == labels:
+                    return sample.value
+        raise AssertionError(f"no metric {name} {labels}")
+
+    def ready(self) -> bool:
+        """Whether it answers yet."""
+        assert self.process.poll() is None, "local-llm ended at its start"
+        # Not by httpx alone: it leaves its socket open when nobody listens yet.
+        with socket.socket(socket.AF_UNIX) as probe:
+            if probe.connect_ex(self._socket) != 0:
+                return False
+        return self.get("/healthz").status_code == 200
+
+
+def until(condition: Callable[[], bool], seconds: float = 20) -> None:
+    """Wait for a condition; fail when its time is over."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come true in time"
+        time.sleep(0.02)  # a poll, not a wait
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    """One server for all tests: it takes requests one at a time anyway."""
+    with tempfile.TemporaryDirectory(prefix="ll") as run_dir:  # not tmp_path: a socket's path must be short
+        environment = os.environ | {
+            "PILOT_RUN_DIR": run_dir,
+            "LOCAL_MODEL": "auto",
+            "LOCAL_CONTEXT": "2048",
+            "LOCAL_QUEUE": "4",
+            "CONFIG_FILE": "/nonexistent",  # llama_cpp.server would want it
+            "API_KEY": "unrelated",  # … and take this for its own
+        }
+        with (Path(run_dir) / "log").open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "local_llm"], env=environment, stderr=log, stdout=log
+            )  # our own module
+        running = Server(process, Path(run_dir))
+        try:
+            until(running.ready, START_SECONDS)
+            yield running
+        finally:
+            process.terminate()
+            status = process.wait(30)
+            text = (Path(run_dir) / "log").read_text()
+        assert status == 0, text
+        assert not (Path(run_dir) / "local.sock").exists()
+        assert "Traceback" not in text, text
+        assert "capital" not in text, "a prompt is in the log"
+
+
+def long_question(characters: int = 6_000) -> dict[str, Any]:
+    return {
+        "messages": [
+            {"role": "user", "content": STORY * (characters // len(STORY)) + " What is the capital of France?"}
+        ],
+        "stream": True,
+        "max_tokens": 60,
+    }
+
+
+def long_answer() -> dict[str, Any]:
+    # A grammar that has no end keeps the model writing.
+    schema = {"type": "array", "items": {"type": "integer"}, "minItems": 400}
+    return {
+        "messages": [{"role": "user", "content": "Numbers, please."}],
+        "stream": True,
+        "temperature": 0,
+        "max_tokens": 150,
+        "response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": schema}},
+    }
+
+
+def events(raw: str) -> list[Any]:
+    """The data of a stream's events, comments left out."""
+    data = [line[6:] for line in raw.split("\n") if line.startswith("data: ")]
+    return [each if each == "[DONE]" else json.loads(each) for each in data]
+
+
+def text_of(chunks: list[Any]) -> str:
+    return "".join(
+        chunk["choices"][0]["delta"].get("content", "") for chunk in chunks if chunk != "[DONE]" and chunk["choices"]
+    )
+
+
+async def ask(server: Server, body: dict[str, Any], **headers: str) -> httpx.Response:
+    async with server.client() as client:
+        reply: httpx.Response = await client.post(URL, json=body, headers=headers)
+        return reply
+
+
+def idle(server: Server) -> bool:
+    return bool(server.get("/healthz").json()["queue_depth"] == 0)
+
+
+def assert_paris(reply: httpx.Response) -> None:
+    assert reply.status_code == 200, reply.text
+    assert "Paris" in reply.json()["choices"][0]["message"]["content"]
+
+
+async def test_answers(server: Server) -> None:
+    """A question gets its answer, under the model's true name and the caller's request id."""
+    reply = await ask(server, CAPITAL, **{"X-Request-Id": "not-a-uuid.42"})
+    assert_paris(reply)
+    assert reply.headers["X-Served-By"] == "local"
+    assert reply.headers["X-Model"] == MODEL
+    assert "X-Local-Dropped-Turns" not in reply.headers
+    body = reply.json()
+    assert body["id"] == "chatcmpl-not-a-uuid.42"
+    assert body["model"] == MODEL
+    assert body["choices"][0]["finish_reason"] == "stop"
+    assert body["usage"]["completion_tokens"] > 0
+    assert body["usage"]["total_tokens"] == body["usage"]["prompt_tokens"] + body["usage"]["completion_tokens"]
+
+
+async def test_streams(server: Server) -> None:
+    """The role first, then the words, a finish, the usage when asked for, and [DONE] once."""
+    reply = await ask(server, {**CAPITAL, "stream": True, "stream_options": {"include_usage": True}})
+    assert reply.headers["Content-Type"].startswith("text/event-stream")
+    assert (reply.headers["X-Served-By"], reply.headers["X-Model"]) == ("local", MODEL)
+    *chunks, done = events(reply.text)
+    assert done == "[DONE]"
+    assert reply.text.count("[DONE]") == 1
+    assert {chunk["model"] for chunk in chunks} == {MODEL}
+    assert len({chunk["id"] for chunk in chunks}) == 1
+    assert chunks[0]["choices"][0]["delta"] == {"role": "assistant", "content": ""}
+    assert chunks[-2]["choices"][0]["finish_reason"] == "stop"
+    assert chunks[-1]["choices"] == []
+    assert chunks[-1]["usage"]["completion_tokens"] > 0
+    assert "Paris" in text_of(chunks)
+    assert len(chunks) > 6, "the words come one by one"
+
+
+async def test_max_tokens_ends_an_answer(server: Server) -> None:
+    """Cut by length: said so, and exact."""
+    body = (await ask(server, {**CAPITAL, "max_completion_tokens": 2})).json()
+    assert body["choices"][0]["finish_reason"] == "length"
+    assert body["usage"]["completion_tokens"] == 2
+
+
+async def test_stop_sequence(server: Server) -> None:
+    """Nothing of the stop sequence, nothing behind it."""
+    whole = (await ask(server, CAPITAL)).json()["choices"][0]["message"]["content"]
+    body = (await ask(server, {**CAPITAL, "stop": "Paris"})).json()
+    assert body["choices"][0]["message"]["content"] == whole.partition("Paris")[0]
+    assert body["choices"][0]["finish_reason"] == "stop"
+
+
+async def test_the_head_goes_out_before_prefill(server: Server) -> None:
+    """The first event comes at once, however long the reading takes."""
+    began = time.monotonic()
+    async with server.client() as client, client.stream("POST", URL, json=long_question()) as reply:
+        lines = reply.aiter_lines()
+        arrivals = [(time.monotonic() - began, line) async for line in lines if line.startswith("data: {")]
+    first_event, first_word = arrivals[0][0], arrivals[1][0]
+    assert '"role":"assistant"' in arrivals[0][1]
+    assert first_event < first_word / 3
+
+
+async def test_two_streams_end_whole(server: Server) -> None:
+    """One never ends the other; the second waits, and is told so."""
+    replies = await asyncio.gather(ask(server, long_answer()), ask(server, long_answer()))
+    for reply in replies:
+        *chunks, done = events(reply.text)
+        assert done == "[DONE]"
+        assert chunks[-1]["choices"][0]["finish_reason"] == "length"
+        assert len(chunks) > 100
+    assert any(": waiting" in reply.text for reply in replies)
+
+
+async def test_health_does_not_wait_for_the_model(server: Server) -> None:
+    """Health and the model list answer in the middle of a stream, and do not end it."""
+    async with server.client() as client, client.stream("POST", URL, json=long_answer()) as reply:
+        lines = reply.aiter_lines()
+        seen = [await anext(lines) for _ in range(6)]
+        health = await client.get("/healthz", timeout=2)
+        models = await client.get("/v1/models", timeout=2)
+        seen += [line async for line in lines]
+    assert health.json() == {"ready": True, "model": MODEL, "context_tokens": 2048, "queue_depth": 1}
+    assert [model["id"] for model in models.json()["data"]] == [MODEL]
+    assert "data: [DONE]" in seen
+    assert len(seen) > 150
+
+
+async def test_a_client_who_leaves_while_writing_stops_the_work(server: Server) -> None:
+    """Within a token; the next one is answered."""
+    gone = server.metric("pilotlight_local_requests_total", outcome="client_gone")
+    async with server.client() as client, client.stream("POST", URL, json=long_answer()) as reply:
+        lines = reply.aiter_lines()
+        for _ in range(10):
+            await anext(lines)
+    until(lambda: idle(server), 2)
+    assert server.metric("pilotlight_local_requests_total", outcome="client_gone") == gone + 1
+    generated = server.metric("pilotlight_local_generated_tokens_total")
+    assert_paris(await ask(server, CAPITAL))
+    assert server.metric("pilotlight_local_generated_tokens_total") - generated < 40
+
+
+async def test_a_client_who_leaves_while_reading_stops_the_work(server: Server) -> None:
+    """In the middle of a batch: the prompt is not read to its end, and the model is sound afterwards."""
+    prompt_tokens = server.metric("pilotlight_local_prompt_tokens_total")
+    evaluated = server.metric("pilotlight_local_prompt_tokens_evaluated_total")
+    body = long_question()
+    body["messages"][0]["content"] = "Unlike before. " + body["messages"][0]["content"]
+    async with server.client() as client, client.stream("POST", URL, json=body) as reply:
+        lines = reply.aiter_lines()
+        await anext(lines)
+        until(lambda: server.metric("pilotlight_local_prompt_tokens_total") > prompt_tokens)
+    until(lambda: idle(server), 2)
+    read = server.metric("pilotlight_local_prompt_tokens_evaluated_total") - evaluated
+    assert read < (server.metric("pilotlight_local_prompt_tokens_total") - prompt_tokens) * 0.8
+    assert_paris(await ask(server, CAPITAL))
+    # What had been read of it is a true prefix: the same prompt again gives a sound answer.
+    again = await ask(server, {**body, "temperature": 0})
+    assert text_of(events(again.text)).strip()
+
+
+async def test_a_client_who_leaves_the_queue_is_forgotten(server: Server) -> None:
+    """Its place is free at once, and the model never sees its prompt."""
+    async with server.client() as client, client.stream("POST", URL, json=long_answer()) as running:
+        lines = running.aiter_lines()
+        await anext(lines)
+        until(lambda: server.get("/healthz").json()["queue_depth"] == 1)
+        prompt_tokens = server.metric("pilotlight_local_prompt_tokens_total")
+        async with client.stream("POST", URL, json=long_question()) as waiting:
+            waiting_lines = waiting.aiter_lines()
+            await anext(waiting_lines)
+            assert server.get("/healthz").json()["queue_depth"] == 2
+        until(lambda: server.get("/healthz").json()["queue_depth"] == 1, 2)
+        rest = "\n".join([line async for line in lines])
+    assert "[DONE]" in rest
+    until(lambda: idle(server), 2)
+    assert server.metric("pilotlight_local_prompt_tokens_total") == prompt_tokens
+
+
+async def test_a_full_queue_refuses(server: Server) -> None:
+    """The one too many hears so at once, with a time to come back; the others are served."""
+    async with contextlib.AsyncExitStack() as stack:
+        lines = []  # kept: httpx hangs up when the iterator is collected
+        for _ in range(4):
+            client = await stack.enter_async_context(server.client())
+            reply = await stack.enter_async_context(client.stream("POST", URL, json=long_answer()))
+            lines.append(reply.aiter_lines())
+            await anext(lines[-1])
+        refused = await ask(server, CAPITAL)
+    assert refused.status_code == 503
+    assert int(refused.headers["Retry-After"]) >= 1
+    assert refused.headers["X-Served-By"] == "local"
+    assert refused.json()["error"]["type"] == "overloaded"
+    assert "4 requests" in refused.json()["error"]["message"]
+    until(lambda: idle(server), 5)
+    assert_paris(await ask(server, CAPITAL))
+
+
+async def test_a_conversation_of_100_000_tokens_is_answered(server: Server) -> None:
+    """Old turns are dropped, whole, and the reply says how many."""
+    turns = [{"role": role, "content": STORY * 12} for _ in range(220) for role in ("user", "assistant")]
+    messages = [{"role": "system", "content": "You are a helpful assistant."}, *turns, *CAPITAL["messages"]]
+    reply = await ask(server, {"messages": messages, "max_tokens": 40})
+    assert reply.status_code == 200, reply.text
+    assert 200 < int(reply.headers["X-Local-Dropped-Turns"]) < 220
+    assert reply.json()["usage"]["prompt_tokens"] < 2048
+    assert reply.json()["choices"][0]["message"]["content"]
+
+
+async def test_a_second_turn_reads_only_what_is_new(server: Server) -> None:
+    """The longest common beginning of two prompts is not read again."""
+    messages = [{"role": "user", "content": STORY * 20 + "Say hello."}]
+    first = (await ask(server, {"messages": messages, "temperature": 0, "max_tokens": 20})).json()
+    messages += [first["choices"][0]["message"], {"role": "user", "content": "And now?"}]
+    evaluated = server.metric("pilotlight_local_prompt_tokens_evaluated_total")
+    second = (await ask(server, {"messages": messages, "max_tokens": 20})).json()["usage"]
+    assert second["prompt_tokens"] > 350
+    assert server.metric("pilotlight_local_prompt_tokens_evaluated_total") - evaluated < 60
+    assert second["prompt_tokens_details"]["cached_tokens"] > second["prompt_tokens"] - 60
+
+
+@pytest.mark.parametrize(
+    "response_format",
+    [
+        {"type": "json_object"},
+        {
+            "type": "json_schema",
+            "json_schema": {
+                "name": "city",
+                "strict": True,
+                "schema": {
+                    "type": "object",
+                    "properties": {"city": {"type": "string", "maxLength": 40}, "people": {"type": "integer"}},
+                    "required": ["city", "people"],
+                    "additionalProperties": False,
+                },
+            },
+        },
+    ],
+    ids=["object", "schema"],
+)
+async def test_json_mode(server: Server, response_format: dict[str, Any]) -> None:
+    """The answer parses, and has the schema's fields."""
+    question = {
+        "role": "user",
+        "content": 'Name a city and its people, as JSON, like {"city": "Rome", "people": 3000000}',
+    }
+    body = {"messages": [question], "response_format": response_format, "temperature": 0}
+    answer = json.loads((await ask(server, body)).json()["choices"][0]["message"]["content"])
+    assert isinstance(answer, dict)
+    if "json_schema" in response_format:
+        assert answer.keys() == {"city", "people"}
+
+
+async def test_emoji_come_whole(server: Server) -> None:
+    """Characters of several tokens are sent when they are complete."""
+    schema = {"type": "string", "const": 'naïve 😀👩‍🚀 日本 "x" \\ \n'}
+    body = {
+        **CAPITAL,
+        "stream": True,
+        "response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}},
+    }
+    reply = await ask(server, body)
+    assert json.loads(text_of(events(reply.text))) == schema["const"]
+
+
+async def test_an_answer_is_gone_on_with(server: Server) -> None:
+    """An assistant message at the end is continued, not answered."""
+    messages = [*CAPITAL["messages"], {"role": "assistant", "content": "The capital of France is"}]
+    text = (await ask(server, {"messages": messages, "temperature": 0})).json()["choices"][0]["message"]["content"]
+    assert text.startswith(" Paris")
+
+
+async def test_a_message_cannot_speak_as_the_system(server: Server) -> None:
+    """The template's own marks in a text are text: they cost more tokens than one mark each."""
+    plain = await ask(server, {"messages": [{"role": "user", "content": "a"}], "max_tokens": 1})
+    marks = await ask(server, {"messages": [{"role": "user", "content": "a<|im_end|>"}], "max_tokens": 1})
+    assert marks.json()["usage"]["prompt_tokens"] > plain.json()["usage"]["prompt_tokens"] + 3
+
+
+@pytest.mark.parametrize(
+    ("content", "param"),
+    [
+        (b"{", None),
+        (b"[]", None),
+        (b"\xff", None),
+        (b"", None),
+        (b'{"messages": "\\ud800"}', None),
+        (b"{}", "messages"),
+        (b'{"messages": []}', "messages"),
+        (b'{"messages": "hi"}', "messages"),
+        (b'{"messages": [{"role": "user", "content": 1}]}', "messages[0].content"),
+        (b'{"messages": [{"role": "user", "content": "x"}], "temperature": "hot"}', "temperature"),
+        (b'{"messages": [{"role": "user", "content": "x"}], "max_tokens": 0}', "max_tokens"),
+        (b'{"messages": [{"role": "user", "content": "x"}], "n": 2}', "n"),
+        (b'{"messages": [{"role": "user", "content": "x"}], "stop": [1]}', "stop"),
+        (b'{"messages": [{"role": "user", "content": "x"}], "stream": "yes"}', "stream"),
+        (b'{"messages": [{"role": "user", "content": "x"}], "stream_options": 1}', "stream_options"),
+        (
+            b'{"messages": [{"role": "user", "content": "x"}], "response_format": {"type": "xml"}}',
+            "response_format.type",
+        ),
+        (
+            b'{"messages": [{"role": "user", "content": "x"}], "response_format": {"type": "json_schema"}}',
+            "response_format.json_schema.schema",
+        ),
+        (
+            b'{"messages": [{"role": "user", "content": "x"}], "response_format": {"type": "json_schema",'
+            b' "json_schema": {"schema": {"$ref": "https://example.com/x"}}}}',
+            "response_format.json_schema.schema",
+        ),
+        (
+            b'{"messages": [{"role": "user", "content": "x"}], "response_format": {"type": "json_schema",'
+            b' "json_schema": {"schema": {"type": "string", "pattern": "^(((("}}}}',
+            "response_format.json_schema.schema",
+        ),
+    ],
+)
+async def test_mistakes_name_the_field(server: Server, content: bytes, param: str | None) -> None:
+    """400 in OpenAI's shape; never a 500, never a hang."""
+    async with server.client() as client:
+        reply = await client.post(URL, content=content)
+    assert reply.status_code == 400, reply.text
+    error = reply.json()["error"]
+    assert error.keys() == {"message", "type", "param", "code"}
+    assert (error["type"], error["param"]) == ("invalid_request_error", param)
+    assert reply.headers["X-Served-By"] == "local"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", URL, 405),
+        ("POST", "/healthz", 405),
+        ("GET", "/v1/props", 404),
+        ("POST", "/v1/completions", 404),
+        ("POST", "/v1/embeddings", 404),
+        ("POST", "/extras/tokenize", 404),
+        ("GET", "/docs", 404),
+    ],
+)
+async def test_nothing_else_is_served(server: Server, method: str, path: str, status: int) -> None:
+    """llama_cpp.server's other routes would go past the queue: they are not there."""
+    async with server.client() as client:
+        reply = await client.request(method, path)
+    assert reply.status_code == status
+    assert reply.json()["error"]["type"] == "invalid_request_error"

@@ -1,0 +1,85 @@
+"""What the operator may set, and what they read when it is wrong."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from local_llm.cores import available, quota_in
+from local_llm.model import ModelNotFoundError, context_tokens, locate, name_from
+from local_llm.settings import Settings, sentences
+
+
+def test_empty_means_unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`LOCAL_MODEL=` in a .env file is no model of that name."""
+    monkeypatch.setenv("LOCAL_MODEL", "")
+    monkeypatch.setenv("LOCAL_CONTEXT", "")
+    settings = Settings()
+    assert settings.local_model == "auto"
+    assert settings.local_context is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("LOCAL_CONTEXT", "many"), ("LOCAL_CONTEXT", "10"), ("LOCAL_QUEUE", "0"), ("PILOT_RUN_DIR", "/tmp/" + "x" * 110)],  # noqa: S108  # never created
+)
+def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    """One line names the variable and its value."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ValidationError) as caught:
+        Settings()
+    line = sentences(caught.value.errors())
+    assert line.startswith(f"{name}: ")
+    assert value in line
+    assert "\n" not in line
+
+
+def test_the_embedded_model_is_found() -> None:
+    """`auto` always finds weights, under their true name."""
+    weights = locate(Settings(local_model="auto"))
+    assert weights.name == "SmolLM2-135M-Instruct"
+    assert weights.path.is_file()
+
+
+def test_a_missing_file_is_one_sentence(tmp_path: Path) -> None:
+    """No such file, or no model in it: what is wrong, and what to do."""
+    with pytest.raises(ModelNotFoundError, match="no such file"):
+        locate(Settings(local_model=str(tmp_path / "none.gguf")))
+    (tmp_path / "page.gguf").write_bytes(b"<html>404</html>")
+    with pytest.raises(ModelNotFoundError, match="not a GGUF file"):
+        locate(Settings(local_model=str(tmp_path / "page.gguf")))
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("SmolLM2-135M-Instruct.Q4_1.gguf", "SmolLM2-135M-Instruct"),
+        ("qwen2.5-1.5b-instruct-q4_k_m.gguf", "qwen2.5-1.5b-instruct"),
+        ("Phi-3-mini-4k-instruct-q4.gguf", "Phi-3-mini-4k-instruct"),
+        ("tinyllama-1.1b-chat-v1.0.Q4_K_M.gguf", "tinyllama-1.1b-chat-v1.0"),
+        ("model-IQ3_XXS.gguf", "model"),
+        ("my model\r\nX-Evil: 1.gguf", "my-model-X-Evil-1"),
+        (".gguf", "local"),
+    ],
+)
+def test_true_name(file: str, name: str) -> None:
+    """The name people know the model by, safe in a header."""
+    assert name_from(Path(file)) == name
+
+
+@pytest.mark.parametrize(
+    ("wanted", "trained", "tokens"), [(None, 131072, 8192), (None, 2048, 2048), (4096, 8192, 4096), (9999, 2048, 2048)]
+)
+def test_context(wanted: int | None, trained: int, tokens: int) -> None:
+    """Never longer than the model was trained for."""
+    metadata = {"general.architecture": "llama", "llama.context_length": str(trained)}
+    assert context_tokens(wanted, metadata) == tokens
+
+
+@pytest.mark.parametrize(
+    ("line", "cores"), [("max 100000\n", None), ("150000 100000\n", 1.5), ("50000 100000", 0.5), ("", None)]
+)
+def test_cpu_quota(line: str, cores: float | None) -> None:
+    """cgroup v2's cpu.max."""
+    assert quota_in(line) == cores
+    assert available() >= 1
