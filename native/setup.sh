@@ -38,8 +38,11 @@ if [ ! -x "$uv" ]; then
     .uv/bin/pip install --quiet uv
 fi
 
-# Silent when there is nothing to do. Otherwise uv says what it does; only in its verbose log does a build show its steps.
-if ! "$uv" sync --locked --quiet --check 2> /dev/null; then
+# Silent when there is nothing to do, or when all is in uv's cache: asked offline, it takes its own build of llama.cpp
+# from there even where the package index sends no cache headers, and does not build it anew.
+# Otherwise uv says what it does; only in its verbose log does a build show its steps.
+if ! "$uv" sync --frozen --offline --quiet --check 2> /dev/null &&
+    ! "$uv" sync --frozen --offline --quiet --compile-bytecode 2> /dev/null; then
     say "Installing the Python environment into .venv ..."
     failed=.venv-failed
     { "$uv" sync --locked --compile-bytecode --verbose 2>&1 || touch "$failed"; } | awk '
