@@ -14,9 +14,10 @@ from local_llm.grammar import grammar_for
 from local_llm.request import ChatRequest
 from local_llm.template import Template
 
-# Tried on SmolLM2-135M: warmer it invents, greedy it loops; a penalty of 1.1 ends the loops and spares the facts.
+# Tried on SmolLM2-135M with ten plain questions: greedy it answers 10 of 10, at 0.2 it answers 32 of 40 and slips into
+# invented French. Greedy alone it loops; a penalty of 1.1 ends the loops and spares the facts.
 DEFAULT_SAMPLING: Mapping[str, float] = {
-    "temperature": 0.2,
+    "temperature": 0.0,
     "top_p": 0.9,
     "top_k": 40,
     "min_p": 0.05,

@@ -1,4 +1,4 @@
-"""For every test that starts the real stack: no way to the real Anthropic API, and the stand-in instead."""
+"""For every test: no way out of this machine, and so none to the real Anthropic API."""
 
 import ipaddress
 import socket
@@ -18,3 +18,5 @@ def only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
         connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", guarded)
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
