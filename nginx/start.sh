@@ -63,9 +63,10 @@ done
 
 [ "${1:-}" != --check ] || exit 0
 
-# A master that was killed leaves its workers on the port and its socket file behind; both are ours alone.
-if [ -s "$run_dir/nginx.pid" ]; then
-    kill -KILL -- "-$(cat "$run_dir/nginx.pid")" 2>/dev/null || true
+# A master that was killed leaves its workers on the port, in its process group. By name too, because the number may
+# have gone to another program since. A container has neither leftovers nor pkill.
+if [ -s "$run_dir/nginx.pid" ] && command -v pkill > /dev/null; then
+    pkill -KILL -g "$(cat "$run_dir/nginx.pid")" nginx || true  # 1: there were none
 fi
 rm -f "$run_dir/nginx.pid" "$run_dir/brains.sock"
 

@@ -65,7 +65,8 @@ def test_without_local_nobody_notices_but_the_status(stack: Stack) -> None:
 
 def test_a_killed_nginx_comes_back(stack: Stack) -> None:
     """Even when its master is killed and its workers are orphaned on the port."""
-    stack.room("nginx").kill()
+    master = stack.room("nginx")
+    master.kill()
 
     def answers() -> bool:
         try:
@@ -74,7 +75,7 @@ def test_a_killed_nginx_comes_back(stack: Stack) -> None:
             return False
 
     wait_for("nginx answers again", answers)
-    wait_for("a new master", lambda: stack.room("nginx").is_running())
+    wait_for("a new master", lambda: stack.room("nginx").pid != master.pid)
 
 
 def test_when_nobody_can_answer_there_are_last_words(stack: Stack, anthropic: FakeAnthropic) -> None:
