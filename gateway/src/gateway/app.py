@@ -15,6 +15,7 @@ from gateway.chat_completions import PATH, ChatCompletions
 from gateway.metrics import Metrics
 from gateway.notice import Conversations
 from gateway.openai_error import OpenAIError
+from gateway.rescue import RESCUE_LINE
 from gateway.settings import DEFAULT_NOTICE, Settings
 from gateway.status import Status
 
@@ -27,7 +28,7 @@ def create_app(settings: Settings) -> ASGIApp:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         metrics = Metrics()
         status = Status(settings.pilot_run_dir, metrics)
-        notices = tuple(dict.fromkeys((settings.pilot_notice, DEFAULT_NOTICE)))
+        notices = tuple(dict.fromkeys((settings.pilot_notice, DEFAULT_NOTICE, RESCUE_LINE)))
         brains = Brains(settings.pilot_run_dir / "brains.sock")
         chat = ChatCompletions(brains, status, Conversations(settings.pilot_notice_policy), metrics, notices)
         app.state.metrics, app.state.status = metrics, status

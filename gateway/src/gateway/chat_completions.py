@@ -6,6 +6,7 @@ A bare ASGI endpoint, because every layer costs CPU for each token that passes.
 import asyncio
 import logging
 import time
+from dataclasses import replace
 from typing import Any, Self
 
 import aiohttp
@@ -17,7 +18,17 @@ from gateway.chat_request import ChatRequest, Json, read_chat_request
 from gateway.metrics import Metrics
 from gateway.notice import Conversations, notice_event, put_in_front, strip_notices
 from gateway.openai_error import OpenAIError
-from gateway.status import Status
+from gateway.rescue import (
+    DONE_EVENT,
+    ERROR_EVENT,
+    Partial,
+    continuation,
+    join,
+    read_partial,
+    reason_of,
+    rescue_event,
+)
+from gateway.status import AdapterHungError, Status
 
 _log = logging.getLogger(__name__)
 
@@ -86,78 +97,91 @@ class _Exchange:
 
     async def _answer(self, raw: bytes) -> None:
         request = read_chat_request(raw, self._headers.get(b"content-type", b"").decode("latin-1"))
-        messages = request.body["messages"]
-        without_notices = strip_notices(messages, self._room.notices)
-        if without_notices is not None:
-            raw = orjson.dumps({**request.body, "messages": without_notices})
+        messages = strip_notices(request.body["messages"], self._room.notices)
+        if messages is not None:
+            request = replace(request, body={**request.body, "messages": messages})
+            raw = orjson.dumps(request.body)
 
         by_name = request.model in ("local", self._room.status.local.model)
-        around_adapter = by_name or self._room.status.adapter_hung
+        if not by_name and not self._room.status.adapter_hung:
+            try:
+                with self._room.status.abandoning_hung_adapter():
+                    response = await self._ask(PATH, raw)
+                return await self._relay(request, response, by_name=False)
+            except AdapterHungError:  # nothing has been sent yet: the next line asks again, around the adapter
+                pass
+        return await self._relay(request, await self._ask(f"/local{PATH}", raw), by_name=by_name)
+
+    async def _ask(self, path: str, raw: bytes) -> aiohttp.ClientResponse:
         try:
-            response = await self._room.brains.ask(f"/local{PATH}" if around_adapter else PATH, raw, self._request_id)
+            return await self._room.brains.ask(path, raw, self._request_id)
         except UnreachableError:
             raise self._last_words() from None
-        async with response:
-            await self._relay(request, response, by_name=by_name)
 
     async def _relay(self, request: ChatRequest, response: aiohttp.ClientResponse, *, by_name: bool) -> None:
-        self._backend = response.headers.get("X-Served-By", "none")
-        if response.status >= 500:
-            raise self._last_words(await _retry_and_reason(response))
-        if response.status >= 400:
-            self._outcome = "client_error"
-        headers = [header for header in response.raw_headers if header[0].lower() not in _NOT_PASSED_ON]
+        async with response:
+            self._backend = response.headers.get("X-Served-By", "none")
+            if response.status >= 500:
+                raise self._last_words(await _retry_and_reason(response))
+            if response.status >= 400:
+                self._outcome = "client_error"
+            headers = [header for header in response.raw_headers if header[0].lower() not in _NOT_PASSED_ON]
+            if self._backend != self._room.status.active and not by_name:
+                self._room.status.surprise()
+            stream = response.content_type == "text/event-stream"
 
-        notice = False
-        if self._backend == "claude":
-            self._room.conversations.answered_by_claude(request.body["messages"])
-        elif not by_name:
-            reason = await self._room.status.reason_for(self._request_id)
-            self._room.metrics.fallbacks.labels(reason).inc()
-            headers.append((b"x-fallback-reason", reason.encode()))
-            notice = response.status == 200 and self._wants_notice(request)
-        if self._backend != self._room.status.active and not by_name:
-            self._room.status.surprise()
+            if self._backend == "claude":
+                self._room.conversations.answered_by_claude(request.body["messages"])
+                if stream:
+                    return await self._relay_claude_stream(request, response, headers)
+                with self._room.status.abandoning_hung_adapter():
+                    body = await self._read(response)
+                return await self._send_whole(response.status, headers, body)
 
-        if response.content_type == "text/event-stream":
-            await self._relay_stream(response, headers, notice=notice)
-        else:
-            await self._relay_unary(response, headers, notice=notice)
+            notice = False
+            if not by_name:
+                reason = await self._room.status.reason_for(self._request_id)
+                self._room.metrics.fallbacks.labels(reason).inc()
+                headers.append((b"x-fallback-reason", reason.encode()))
+                notice = response.status == 200 and self._wants_notice(request)
+            if stream:
+                return await self._relay_local_stream(response, headers, notice=notice)
+            body = await self._read(response)
+            if notice and (completion := put_in_front(orjson.loads(body), self._room.notice)):
+                body = orjson.dumps(completion)
+                self._room.metrics.notices.inc()
+            return await self._send_whole(response.status, headers, body)
 
-    def _wants_notice(self, request: ChatRequest) -> bool:
+    def _wants_notice(self, request: ChatRequest, *, unless_told: bool = True) -> bool:
         if request.json_mode or request.tool_forced:
             return False
         if self._headers.get(b"x-pilot-notice", b"").strip().lower() == b"off":
             return False
-        return self._room.conversations.tell(request.body["messages"])
+        told_now = self._room.conversations.tell(request.body["messages"])
+        return told_now or (not unless_told and self._room.conversations.policy != "never")
 
-    async def _relay_unary(
-        self, response: aiohttp.ClientResponse, headers: list[tuple[bytes, bytes]], *, notice: bool
-    ) -> None:
+    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
         try:
-            body = await response.read()
+            return await response.read()
         except aiohttp.ClientError:
             raise self._last_words() from None
-        if notice and (completion := put_in_front(orjson.loads(body), self._room.notice)):
-            body = orjson.dumps(completion)
-            self._room.metrics.notices.inc()
-        headers.append((b"content-length", b"%d" % len(body)))
-        await self._start(response.status, headers)
+
+    async def _send_whole(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+        await self._start(status, [*headers, (b"content-length", b"%d" % len(body))])
         await self._send({"type": "http.response.body", "body": body})
 
-    async def _relay_stream(
+    async def _relay_local_stream(
         self, response: aiohttp.ClientResponse, headers: list[tuple[bytes, bytes]], *, notice: bool
     ) -> None:
         await self._start(response.status, headers)
         events = response.content
         try:
-            if self._backend == "local":
-                # The first event only names the role; it comes before prefill, and the notice goes right behind it.
-                first_event = await events.readuntil(b"\n\n")
-                if notice:
-                    first_event += notice_event(first_event, self._room.notice)
-                    self._room.metrics.notices.inc()
-                await self._send_piece(first_event)
+            # The first event only names the role; it comes before prefill, and the notice goes right behind it.
+            first_event = await events.readuntil(b"\n\n")
+            if notice:
+                first_event += notice_event(first_event, self._room.notice)
+                self._room.metrics.notices.inc()
+            await self._send_piece(first_event)
             first_token = False
             while piece := await events.readany():
                 if not first_token and not piece.startswith(b":"):
@@ -165,8 +189,77 @@ class _Exchange:
                     self._observe(self._room.metrics.first_token)
                 await self._send_piece(piece)
         except (aiohttp.ClientError, ConnectionError):
-            self._outcome = "broken"
-            await self._send_piece(b"data: " + _BROKEN.body_bytes() + b"\n\n")
+            await self._break_off()
+        else:
+            await self._end()
+
+    async def _relay_claude_stream(
+        self, request: ChatRequest, response: aiohttp.ClientResponse, headers: list[tuple[bytes, bytes]]
+    ) -> None:
+        await self._start(response.status, headers)
+        self._observe(self._room.metrics.first_token)  # its head is held back until the first words
+        said = bytearray()
+        broke = await self._pass_on(response.content, said)
+        if broke is None:
+            await self._end()
+        else:
+            response.close()
+            await self._rescue(request, read_partial(bytes(said)), broke)
+
+    async def _pass_on(self, events: aiohttp.StreamReader, said: bytearray) -> str | None:
+        """Pass on Claude's whole events as they come and note them in `said`; the reason when the stream broke."""
+        rest = b""
+        try:
+            with self._room.status.abandoning_hung_adapter():
+                while piece := await events.readany():
+                    whole, separator, rest = (rest + piece).rpartition(b"\n\n")
+                    whole += separator
+                    before, error, after = whole.partition(ERROR_EVENT)
+                    if error and (not before or before.endswith(b"\n\n")):
+                        said += before
+                        await self._send_piece(before)
+                        return reason_of(error + after)
+                    said += whole
+                    await self._send_piece(whole)
+        except (aiohttp.ClientError, ConnectionError, AdapterHungError):
+            return "adapter_down"
+        return None if DONE_EVENT in said[-64:] else "adapter_down"
+
+    async def _rescue(self, request: ChatRequest, partial: Partial, reason: str) -> None:
+        """Let the local model finish what Claude began, unless half of it could not be joined to another's half."""
+        self._room.status.surprise()
+        if partial.finished:
+            await self._send_piece(DONE_EVENT + b"\n\n")
+            await self._end()
+        elif partial.tool_call or request.json_mode:
+            await self._break_off()
+        else:
+            try:
+                await self._go_on(request, partial, reason)
+            except (OpenAIError, aiohttp.ClientError, ConnectionError):
+                await self._break_off()
+            else:
+                await self._end()
+
+    async def _go_on(self, request: ChatRequest, partial: Partial, reason: str) -> None:
+        body = continuation(request.body, partial)
+        async with await self._ask(f"/local{PATH}", body) as response:
+            if response.status != 200:
+                raise self._last_words(await _retry_and_reason(response))
+            self._outcome = "rescued"
+            self._room.metrics.rescues.labels(reason).inc()
+            if self._wants_notice(request, unless_told=False):
+                await self._send_piece(rescue_event(partial, response.headers["X-Model"]))
+            while event := await response.content.readuntil(b"\n\n"):
+                await self._send_piece(join(event.removesuffix(b"\n\n"), partial))
+
+    async def _break_off(self) -> None:
+        """End a stream that cannot be finished: an error in its own form, so that nobody takes the half for a whole."""
+        self._outcome = "broken"
+        await self._send_piece(b"data: " + _BROKEN.body_bytes() + b"\n\n")
+        await self._end()
+
+    async def _end(self) -> None:
         await self._send({"type": "http.response.body", "body": b""})
 
     async def _refuse(self, error: OpenAIError) -> None:
@@ -186,6 +279,8 @@ class _Exchange:
         self._observe(self._room.metrics.first_byte)
 
     async def _send_piece(self, piece: bytes) -> None:
+        if not piece:
+            return
         await self._send({"type": "http.response.body", "body": piece, "more_body": True})
 
     def _observe(self, histogram: Any) -> None:

@@ -41,13 +41,19 @@ class Metrics:
         self.requests = Counter(
             "pilotlight_requests_total",
             "Requests ended, by API dialect, the backend that answered, and outcome "
-            "(ok, client_error, client_gone, broken, nobody).",
+            "(ok, rescued, client_error, client_gone, broken, nobody).",
             ["dialect", "backend", "outcome"],
             registry=self.registry,
         )
         self.fallbacks = Counter(
             "pilotlight_fallbacks_total",
             "Requests that the local model answered in Claude's place, by reason.",
+            ["reason"],
+            registry=self.registry,
+        )
+        self.rescues = Counter(
+            "pilotlight_rescues_total",
+            "Streams of Claude's that broke and that the local model finished, by reason.",
             ["reason"],
             registry=self.registry,
         )
@@ -83,3 +89,4 @@ class Metrics:
             self.active_backend.labels(backend).set(0)
         for reason in REASONS:
             self.fallbacks.labels(reason)
+            self.rescues.labels(reason)

@@ -25,7 +25,7 @@ class Conversations:
     """Which conversations know that the smaller brain is answering them. The oldest are forgotten first."""
 
     def __init__(self, policy: Policy, limit: int = 4096) -> None:
-        self._policy = policy
+        self.policy = policy
         self._limit = limit
         self._told: OrderedDict[Fingerprint, None] = OrderedDict()
 
@@ -36,8 +36,8 @@ class Conversations:
 
     def tell(self, messages: list[Json]) -> bool:
         """Whether the degraded answer now beginning starts with the notice; remembers that it did."""
-        if self._policy != "transition":
-            return self._policy == "always"
+        if self.policy != "transition":
+            return self.policy == "always"
         conversation = fingerprint(messages)
         known = conversation in self._told
         self._told[conversation] = None

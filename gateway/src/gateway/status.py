@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +17,10 @@ Backend = Literal["claude", "local", "none"]
 POLL_SECONDS = 1.0
 # A stopped process still accepts connections: after this long without an answer the adapter counts as hung.
 HUNG_SECONDS = 3.0
+
+
+class AdapterHungError(Exception):
+    """claude-adapter has stopped answering while a request waited for it."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,7 @@ class Status:
         self._adapter_answered = time.monotonic()
         self._counted_until = time.monotonic()
         self._surprise = asyncio.Event()
+        self._waiting_for_adapter: set[Callable[[], None]] = set()
         timeout = aiohttp.ClientTimeout(total=POLL_SECONDS)
         self._adapter = aiohttp.ClientSession(
             "http://claude-adapter", connector=aiohttp.UnixConnector(str(run_dir / "claude.sock")), timeout=timeout
@@ -83,6 +88,28 @@ class Status:
             await asyncio.gather(task, return_exceptions=True)
             await self._adapter.close()
             await self._local.close()
+
+    @contextlib.contextmanager
+    def abandoning_hung_adapter(self) -> Iterator[None]:
+        """Raises AdapterHungError inside the context, wherever it waits, when the adapter is found to hang."""
+        task = asyncio.current_task()
+        hung = False
+
+        def abandon() -> None:
+            nonlocal hung
+            hung = True
+            if task:
+                task.cancel()
+
+        self._waiting_for_adapter.add(abandon)
+        try:
+            yield
+        except asyncio.CancelledError:
+            if not hung or not task or task.uncancel() > 0:  # the client has left
+                raise
+            raise AdapterHungError from None
+        finally:
+            self._waiting_for_adapter.discard(abandon)
 
     def surprise(self) -> None:
         """An answer came from another brain than expected: look again at once."""
@@ -142,6 +169,8 @@ class Status:
             self.adapter_hung = time.monotonic() - self._adapter_answered >= HUNG_SECONDS
             if not self.adapter_hung:
                 return self.claude
+            for abandon in tuple(self._waiting_for_adapter):
+                abandon()
             return ClaudeView(detail="The claude-adapter does not answer; requests go around it until it does.")
         self._adapter_answered = time.monotonic()
         self.adapter_hung = False
