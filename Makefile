@@ -5,7 +5,7 @@ UV := $(shell command -v uv || echo .uv/bin/uv)
 PYTHON := .venv/bin/python
 PARTS := gateway claude-adapter local-llm native tests
 
-.PHONY: help setup run stop test test-unit test-integration lint format bench
+.PHONY: help setup run stop drill test test-unit test-integration lint format bench
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,6 +18,9 @@ run: setup  ## start everything here, in the foreground; Ctrl-C stops it
 
 stop:  ## stop what `make run` started
 	@if [ -x $(PYTHON) ]; then $(PYTHON) native/stop.py; else echo "Pilot Light is not running."; fi
+
+drill: setup  ## make Claude unusable for 20 s on the running stack, ask throughout, and judge
+	@$(PYTHON) native/drill.py
 
 test: test-unit test-integration  ## all tests; installs what they need
 

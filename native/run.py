@@ -30,7 +30,7 @@ def main() -> int:
     run_dir = Path(environment["PILOT_RUN_DIR"])
     bind = environment.get("PILOT_BIND") or "127.0.0.1"
     port = int_or_refuse(environment, "PILOT_PORT", 8080)
-    url = f"http://{'127.0.0.1' if bind in ('0.0.0.0', '::') else bind}:{port}"
+    url = edge_url(environment)
 
     if running_pid(run_dir):
         refuse(f"Pilot Light is already running at {url}. Stop it with: make stop")
@@ -38,7 +38,7 @@ def main() -> int:
         if subprocess.run(check, env=environment, check=False).returncode:
             return 1
     refuse_taken_port(bind, port, "PILOT_PORT")
-    refuse_taken_port(bind, int_or_refuse(environment, "PILOT_METRICS_PORT", 9145), "PILOT_METRICS_PORT")
+    refuse_taken_port("127.0.0.1", int_or_refuse(environment, "PILOT_METRICS_PORT", 9145), "PILOT_METRICS_PORT")
 
     (run_dir / "logs").mkdir(mode=0o700, parents=True, exist_ok=True)
     command = [sys.executable, "-m", "supervisor.supervisord", "-c", f"{HERE}/supervisord.conf"]
@@ -73,6 +73,13 @@ def read_environment() -> dict[str, str]:
     environment["PILOT_RUN_DIR"] = str(Path(environment.get("PILOT_RUN_DIR") or ".run").resolve())
     environment["PILOT_PYTHON"] = sys.executable
     return environment
+
+
+def edge_url(environment: dict[str, str]) -> str:
+    """Where this machine reaches the edge."""
+    bind = environment.get("PILOT_BIND") or "127.0.0.1"
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(bind, f"[{bind}]" if ":" in bind else bind)
+    return f"http://{host}:{int_or_refuse(environment, 'PILOT_PORT', 8080)}"
 
 
 def running_pid(run_dir: Path) -> int | None:

@@ -7,6 +7,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 run_dir=$(mkdir -p "${PILOT_RUN_DIR:-.run}" && cd "${PILOT_RUN_DIR:-.run}" && pwd)
 bind=${PILOT_BIND:-127.0.0.1}
 listen=${PILOT_LISTEN:-$bind}  # a container listens on all its addresses; PILOT_BIND is then the host's
+metrics_listen=${PILOT_LISTEN:-127.0.0.1}  # no key protects the metrics, so they stay on this machine
 port=${PILOT_PORT:-8080}
 metrics_port=${PILOT_METRICS_PORT:-9145}
 keys=${PILOT_KEYS:-}
@@ -79,6 +80,7 @@ umask 077
 mkdir -p "$run_dir/nginx"
 keys_conf > "$run_dir/nginx/keys.conf"
 sed -e "s|@USER@|$user|" -e "s|@RUN_DIR@|$run_dir|g" -e "s|@LISTEN@|$listen|g" \
+    -e "s|@METRICS_LISTEN@|$metrics_listen|g" \
     -e "s|@PORT@|$port|g" -e "s|@METRICS_PORT@|$metrics_port|g" \
     "$here/nginx.conf" > "$run_dir/nginx/nginx.conf"
 exec nginx -p "$run_dir/nginx" -e stderr -c "$run_dir/nginx/nginx.conf"

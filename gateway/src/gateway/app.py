@@ -27,7 +27,7 @@ def create_app(settings: Settings) -> ASGIApp:
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         metrics = Metrics()
-        status = Status(settings.pilot_run_dir, metrics)
+        status = Status(settings.pilot_run_dir, metrics, settings.pilot_notice)
         notices = tuple(dict.fromkeys((settings.pilot_notice, DEFAULT_NOTICE, RESCUE_LINE)))
         brains = Brains(settings.pilot_run_dir / "brains.sock")
         chat = ChatCompletions(brains, status, Conversations(settings.pilot_notice_policy), metrics, notices)

@@ -55,7 +55,7 @@ class Change:
 class Status:
     """The one place that knows which backend is active."""
 
-    def __init__(self, run_dir: Path, metrics: Metrics) -> None:
+    def __init__(self, run_dir: Path, metrics: Metrics, notice: str) -> None:
         self.claude = ClaudeView()
         self.local = LocalView()
         self.active: Backend = "none"
@@ -64,6 +64,7 @@ class Status:
         self.last_failover: Change | None = None
         self.last_failback: Change | None = None
         self._metrics = metrics
+        self._notice = notice
         self._adapter_answered = time.monotonic()
         self._counted_until = time.monotonic()
         self._surprise = asyncio.Event()
@@ -144,6 +145,7 @@ class Status:
             "model": {"claude": self.claude.model, "local": self.local.model, "none": None}[self.active],
             "claude": asdict(self.claude),
             "local": asdict(self.local),
+            "notice": self._notice,
             "last_failover": self.last_failover and asdict(self.last_failover),
             "last_failback": self.last_failback and asdict(self.last_failback),
         }
