@@ -79,5 +79,5 @@ def test_only_documented_metrics_are_used() -> None:
     for expr in [rule["expr"] for rule in RULES] + [query.expr for query in queries()]:
         used = set(re.findall(r"[\w:]*pilotlight_[\w:]+", expr))
         assert used <= documented | histograms | recorded, expr
-        others = set(re.findall(r"\b([a-z_]+)(?=[{\[])", expr)) - used
+        others = set(re.findall(r"(?<![\w:])([a-z_]+)(?=[{\[])", expr)) - used
         assert others <= {"up", "process_resident_memory_bytes", "process_cpu_seconds_total"}, expr
