@@ -38,6 +38,22 @@ class Metrics:
             ["backend"],
             registry=self.registry,
         )
+        self.active_since = Gauge(
+            "pilotlight_active_backend_since_seconds",
+            "Unix time of the last change of the active backend.",
+            registry=self.registry,
+        )
+        self.local_ready = Gauge(
+            "pilotlight_local_ready",
+            "1 while the local model could answer: the parachute is packed.",
+            registry=self.registry,
+        )
+        self.fallback_reason = Gauge(
+            "pilotlight_fallback_reason",
+            "1 for the reason why Claude is not the active backend now.",
+            ["reason"],
+            registry=self.registry,
+        )
         self.requests = Counter(
             "pilotlight_requests_total",
             "Requests ended, by API dialect, the backend that answered, and outcome "
@@ -90,3 +106,11 @@ class Metrics:
         for reason in REASONS:
             self.fallbacks.labels(reason)
             self.rescues.labels(reason)
+            self.fallback_reason.labels(reason).set(0)
+        # A rate sees no first event in a series that is born with it.
+        for backend in BACKENDS:
+            for outcome in ("ok", "broken", "nobody"):
+                self.requests.labels("openai", backend, outcome)
+            for other in BACKENDS:
+                if other != backend:
+                    self.transitions.labels(backend, other)

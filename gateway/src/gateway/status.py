@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import aiohttp
 
-from gateway.metrics import BACKENDS, Metrics
+from gateway.metrics import BACKENDS, REASONS, Metrics
 
 Backend = Literal["claude", "local", "none"]
 
@@ -205,5 +205,9 @@ class Status:
             elif self.active == "claude":
                 self.last_failover = change
             self.active, self.since = backend, change.at
+        self._metrics.active_since.set(self.since)
+        self._metrics.local_ready.set(self.local.ready)
+        for reason in REASONS:
+            self._metrics.fallback_reason.labels(reason).set(backend != "claude" and reason == self.claude.reason)
         for name in BACKENDS:
             self._metrics.active_backend.labels(name).set(name == backend)
