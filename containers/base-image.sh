@@ -14,4 +14,11 @@ cat "${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt}" > "$root/etc/ssl/cert
 # What the slim image leaves out too.
 rm -rf "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/* "$root"/usr/share/doc/* \
     "$root"/usr/share/man/* "$root"/usr/share/locale/* "$root"/usr/share/info/*
+# And, as it does, let apt keep neither packages nor its index cache, which is as large as the rest.
+cat > "$root/etc/apt/apt.conf.d/pilot-light" << 'APT'
+Dir::Cache::pkgcache "";
+Dir::Cache::srcpkgcache "";
+Binary::apt::APT::Keep-Downloaded-Packages "false";
+DPkg::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb"; };
+APT
 tar -C "$root" -c . | docker import --change 'CMD ["bash"]' - "$tag" > /dev/null

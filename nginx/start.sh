@@ -79,7 +79,9 @@ case $listen in *:*) listen="[$listen]" ;; esac
 umask 077
 mkdir -p "$run_dir/nginx"
 keys_conf > "$run_dir/nginx/keys.conf"
-sed -e "s|@USER@|$user|" -e "s|@RUN_DIR@|$run_dir|g" -e "s|@LISTEN@|$listen|g" \
+extras=$here
+[ -n "${PILOT_LISTEN:-}" ] || extras=/nonexistent  # what only containers have beside it
+sed -e "s|@USER@|$user|" -e "s|@HERE@|$extras|" -e "s|@RUN_DIR@|$run_dir|g" -e "s|@LISTEN@|$listen|g" \
     -e "s|@METRICS_LISTEN@|$metrics_listen|g" \
     -e "s|@PORT@|$port|g" -e "s|@METRICS_PORT@|$metrics_port|g" \
     "$here/nginx.conf" > "$run_dir/nginx/nginx.conf"

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-import yaml  # type: ignore[import-untyped]  # stubs are not worth a package for one safe_load
+import yaml
 
 from stack import REPOSITORY
 

@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 import pytest
-import yaml  # type: ignore[import-untyped]  # stubs are not worth a package for one safe_load
+import yaml
 
 from monitoring.dashboard import DASHBOARD, PANELS
 from stack import REPOSITORY
