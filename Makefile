@@ -1,7 +1,6 @@
 # Everything a person does with Pilot Light. `make help` lists it.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
-UV := $(shell command -v uv || echo .uv/bin/uv)
 PYTHON := .venv/bin/python
 PARTS := gateway claude-adapter local-llm native tests
 

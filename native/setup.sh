@@ -38,14 +38,12 @@ if [ ! -x "$uv" ]; then
     .uv/bin/pip install --quiet uv
 fi
 
-# Silent when there is nothing to do, or when all is in uv's cache: asked offline, it takes its own build of llama.cpp
-# from there even where the package index sends no cache headers, and does not build it anew.
-# Otherwise uv says what it does; only in its verbose log does a build show its steps.
-if ! "$uv" sync --frozen --offline --quiet --check 2> /dev/null &&
-    ! "$uv" sync --frozen --offline --quiet --compile-bytecode 2> /dev/null; then
-    say "Installing the Python environment into .venv ..."
-    failed=.venv-failed
-    { "$uv" sync --locked --compile-bytecode --verbose 2>&1 || touch "$failed"; } | awk '
+# uv tells the steps of a build only in its verbose log. The first argument: whether to pass on what else uv says.
+sync() {
+    wordy=$1
+    shift
+    failed=$(mktemp)
+    { "$uv" sync --frozen --compile-bytecode --verbose "$@" 2>&1 || echo failed > "$failed"; } | awk -v wordy="$wordy" '
         match($0, /^DEBUG \[[0-9]+\/[0-9]+\]/) {
             split(substr($0, 8, RLENGTH - 8), step, "/")
             if (step[1] == 1) print "Building llama.cpp, this once (about 6 minutes on 2 cores)"
@@ -53,13 +51,20 @@ if ! "$uv" sync --frozen --offline --quiet --check 2> /dev/null &&
             fflush()
             next
         }
-        /^(DEBUG|TRACE|INFO|WARN)/ { next }
-        /^ [+~-] / { next }
-        { print; fflush() }
+        /^(DEBUG|TRACE|INFO|WARN)/ || /^ [+~-] / { next }
+        wordy { print; fflush() }
     ' >&2
-    if [ -e "$failed" ]; then
-        rm "$failed"
+    outcome=$(cat "$failed")
+    rm "$failed"
+    [ -z "$outcome" ]
+}
+
+# Silent when there is nothing to do. Then offline first: uv takes its own build of llama.cpp from its cache even where
+# the package index sends no cache headers, and does not fetch and build it anew.
+if ! "$uv" sync --frozen --offline --quiet --check 2> /dev/null; then
+    say "Installing the Python environment into .venv ..."
+    sync "" --offline || sync wordy || {
         say "The Python environment could not be installed; uv says why above."
         exit 1
-    fi
+    }
 fi
