@@ -42,14 +42,19 @@ class Project:
     def wait_for_brain(self, brain: str, seconds: float = 30) -> None:
         """Until this brain answers."""
 
-        def answers() -> bool:
-            try:
-                served_by: str | None = self.ask(max_tokens=1).headers.get("X-Served-By")
-            except httpx.HTTPError:
-                return False
-            return served_by == brain
+        wait_for(f"{brain} answers", lambda: self._served_by() == brain, seconds)
 
-        wait_for(f"{brain} answers", answers, seconds)
+    def wait_for_both_brains(self) -> None:
+        """Until each brain answers when it is asked for. The engine's health lags behind what has just been killed."""
+        wait_for("local answers", lambda: self._served_by(model="local") == "local", 90)
+        wait_for("claude answers", lambda: self._served_by() == "claude", 60)
+
+    def _served_by(self, **fields: Any) -> str | None:
+        try:
+            served_by: str | None = self.ask(max_tokens=1, **fields).headers.get("X-Served-By")
+        except httpx.HTTPError:
+            return None
+        return served_by
 
     def inspect(self, service: str) -> dict[str, Any]:
         """`docker inspect` of the service's container."""
@@ -69,11 +74,9 @@ class Project:
 
     def kill(self, service: str) -> None:
         """SIGKILL from outside, as the kernel does when memory runs out: the engine restarts what dies so."""
-        os.kill(self.inspect(service)["State"]["Pid"], signal.SIGKILL)
-
-    def wait_until_healthy(self, service: str, seconds: float = 60) -> None:
-        """Until the container's own check says so."""
-        wait_for(f"{service} is healthy", lambda: self.health(service) == "healthy", seconds)
+        pid = self.inspect(service)["State"]["Pid"]
+        os.kill(pid, signal.SIGKILL)
+        wait_for(f"{service} is started again", lambda: self.inspect(service)["State"]["Pid"] not in (0, pid), 60)
 
     def health(self, service: str) -> str:
         """healthy, unhealthy or starting."""

@@ -24,7 +24,7 @@ def keyed(project: Project) -> Project:
     """With a key, and Claude answering."""
     project.anthropic.post("/reset").raise_for_status()
     project.write_key(KEY)
-    project.wait_for_brain("claude")
+    project.wait_for_both_brains()
     return project
 
 
@@ -145,8 +145,7 @@ def test_a_strike_under_load_loses_nothing(keyed: Project, service: str, strike:
         client.start()
     try:
         STRIKES[strike](keyed, service)
-        keyed.wait_until_healthy(service)
-        keyed.wait_for_brain("claude")
+        keyed.wait_for_both_brains()
     finally:
         stop.set()
         for client in clients:
