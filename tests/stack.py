@@ -96,8 +96,23 @@ class Stack:
         return snapshot
 
     def wait_for_backend(self, backend: str, seconds: float = 20.0) -> None:
-        """Until `/status` names this backend as the active one."""
+        """Until `/status` names this backend as the active one, and for Claude the adapter itself says so too.
+
+        `/status` may be a second behind: what opened the breaker just now is not in it yet.
+        """
+        if backend == "claude":
+            wait_for("the adapter's breaker is closed", lambda: self.adapter_state() == "closed", seconds)
         wait_for(f"{backend} is on", lambda: self.status()["active_backend"] == backend, seconds)
+
+    def adapter_state(self) -> str | None:
+        """The state of claude-adapter's breaker, asked of itself; None when it does not answer."""
+        transport = httpx.HTTPTransport(uds=str(self.run_dir / "claude.sock"))
+        with httpx.Client(transport=transport, base_url="http://claude-adapter", timeout=1.0) as adapter:
+            try:
+                state: str = adapter.get("/state").json()["state"]
+            except httpx.TransportError:
+                return None
+        return state
 
     def metrics(self, room: str) -> str:
         """The room's metrics as Prometheus text, through nginx's metrics port."""

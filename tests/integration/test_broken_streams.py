@@ -14,7 +14,7 @@ import pytest
 from chat_stream import Streamed, stream
 from fake_anthropic.process import FakeAnthropic
 from gateway.rescue import RESCUE_LINE
-from stack import KEY, Stack, wait_for
+from stack import KEY, Stack
 
 OPENING = "The capital of France is"
 
@@ -87,7 +87,7 @@ def test_the_sentence_goes_on_without_the_adapter(stack: Stack, anthropic: FakeA
         strike.join()
         with contextlib.suppress(Exception):
             adapter.send_signal(signal.SIGCONT)
-    wait_for("Claude answers again", lambda: stack.status()["active_backend"] == "claude", 30)
+    stack.wait_for_backend("claude", 30)
 
 
 def test_a_request_that_waits_for_a_frozen_adapter_is_answered(stack: Stack, anthropic: FakeAnthropic) -> None:
@@ -102,7 +102,7 @@ def test_a_request_that_waits_for_a_frozen_adapter_is_answered(stack: Stack, ant
         assert time.monotonic() - asked < 10
     finally:
         adapter.send_signal(signal.SIGCONT)
-    wait_for("Claude answers again", lambda: stack.status()["active_backend"] == "claude", 30)
+    stack.wait_for_backend("claude", 30)
 
 
 def test_a_whole_answer_that_breaks_is_given_whole_by_local(stack: Stack, anthropic: FakeAnthropic) -> None:

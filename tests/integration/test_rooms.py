@@ -4,6 +4,7 @@ import signal
 import time
 from collections.abc import Iterator
 
+import httpx
 import pytest
 
 from fake_anthropic.process import FakeAnthropic
@@ -71,7 +72,7 @@ def test_a_killed_nginx_comes_back(stack: Stack) -> None:
     def answers() -> bool:
         try:
             return stack.ask("nginx killed.").status_code == 200
-        except OSError:
+        except httpx.TransportError:
             return False
 
     wait_for("nginx answers again", answers)
