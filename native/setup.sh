@@ -59,11 +59,11 @@ sync() {
     [ -z "$outcome" ]
 }
 
-# Silent when there is nothing to do. Then offline first: uv takes its own build of llama.cpp from its cache even where
-# the package index sends no cache headers, and does not fetch and build it anew.
+# Silent when there is nothing to do. Everything else before llama.cpp, which is then taken offline where it can be: an
+# index that sends no cache headers would make uv fetch and build anew what it has built before.
 if ! "$uv" sync --frozen --offline --quiet --check 2> /dev/null; then
     say "Installing the Python environment into .venv ..."
-    sync "" --offline || sync wordy || {
+    sync "" --offline || { sync "" --no-install-package llama-cpp-python && sync "" --offline; } || sync wordy || {
         say "The Python environment could not be installed; uv says why above."
         exit 1
     }
