@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 
 import httpx
+import psutil
 import pytest
 
 from containers.project import SERVICES, Project
@@ -116,6 +117,15 @@ def pause(project: Project, service: str) -> None:
     project.compose_command("unpause", service)
 
 
+def freeze(project: Project, service: str) -> None:
+    """Its process, or one of nginx's workers, is stopped and nobody lets it go on: the healthcheck has to end it."""
+    process = psutil.Process(project.inspect(service)["State"]["Pid"]).children()[0]
+    if service == "nginx":
+        process = process.children()[0]
+    process.suspend()
+    wait_for(f"{service} was ended", lambda: not process.is_running(), 90)
+
+
 def change_image(project: Project, service: str) -> None:
     """An update, as a person makes it: the image is built anew, and `up` replaces what has changed and nothing else."""
     others = {other: project.inspect(other)["Id"] for other in SERVICES if other != service}
@@ -140,6 +150,7 @@ STRIKES: dict[str, Callable[[Project, str], object]] = {
     ),
     "given a changed image": change_image,
     "paused": pause,
+    "frozen": freeze,
 }
 # A strike at the edge costs whoever is connected to it at that moment and whoever asks while it is down.
 MAY_LOSE = {"nginx"}
