@@ -102,7 +102,7 @@ class Stack:
         """
         if backend == "claude":
             wait_for("the adapter's breaker is closed", self._breaker_is_closed, seconds)
-        wait_for(f"{backend} is on", lambda: self.status()["active_backend"] == backend, seconds)
+        wait_for(f"{backend} is on", lambda: self._active_backend() == backend, seconds)
 
     def adapter_state(self) -> str | None:
         """The state of claude-adapter's breaker, asked of itself; None when it does not answer."""
@@ -125,6 +125,12 @@ class Stack:
             except OSError:
                 return 0, b""
         return (int(head.split()[1]), body) if head else (0, b"")
+
+    def _active_backend(self) -> str | None:
+        try:
+            return self.status().get("active_backend")  # absent in the 503 of a stack without its gateway
+        except httpx.TransportError:
+            return None
 
     def _breaker_is_closed(self) -> bool:
         state = self.adapter_state()
