@@ -108,6 +108,7 @@ def _entry(entry: Json) -> Json:
         "type": "model",
         "display_name": entry["id"],
         "created_at": _LOCAL_CREATED_AT,
+        "lifecycle": "active",
         **entry,
         "max_input_tokens": window,
         "context_length": window,
