@@ -107,7 +107,7 @@ class Stack:
 
     def adapter_state(self) -> str | None:
         """The state of claude-adapter's breaker, asked of itself; None when it does not answer."""
-        # Not httpx: when nobody listens on a Unix socket, it leaves its own socket for the garbage collector to warn of.
+        # Not httpx: when nobody listens on a Unix socket, it leaves its own one for the garbage collector to warn of.
         with socket.socket(socket.AF_UNIX) as adapter:
             adapter.settimeout(1.0)
             try:
