@@ -74,8 +74,8 @@ class Dialect(ABC):
         """The client's headers that the brains are to see."""
         return {}
 
-    def answer_headers(self, request_id: str) -> list[tuple[bytes, bytes]]:
-        """Headers that this API's own answers have, for answers made here or by the local model."""
+    def error_headers(self, request_id: str) -> list[tuple[bytes, bytes]]:
+        """Headers that this API's errors have, for those made here."""
         return []
 
     @abstractmethod

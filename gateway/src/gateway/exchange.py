@@ -136,7 +136,6 @@ class _Exchange:
                     body = await self._read(response)
                 return await self._send_whole(response.status, headers, body)
 
-            headers += self._dialect.answer_headers(self._request_id)
             notice = False
             if self._backend == "local" and not by_name:
                 reason = await self._room.status.reason_for(self._request_id)
@@ -258,6 +257,8 @@ class _Exchange:
             if self._wants_notice(request, unless_told=False):
                 await self._send_piece(broken.line(response.headers["X-Model"], RESCUE_LINE))
             while event := await response.content.readuntil(b"\n\n"):
+                if event.startswith(self._dialect.error_mark):
+                    self._outcome = "broken"
                 await self._send_piece(broken.join(event.removesuffix(b"\n\n")))
 
     async def _break_off(self, error_event: bytes = b"") -> None:
@@ -280,7 +281,7 @@ class _Exchange:
             return
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
         headers += [(name.lower().encode(), value.encode()) for name, value in error.headers.items()]
-        await self._start(error.status, headers + self._dialect.answer_headers(self._request_id))
+        await self._start(error.status, headers + self._dialect.error_headers(self._request_id))
         await self._send({"type": "http.response.body", "body": body})
 
     async def _start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:

@@ -55,9 +55,9 @@ class Messages(Dialect):
             if name not in _NOT_PASSED_FORWARD
         }
 
-    def answer_headers(self, request_id: str) -> list[tuple[bytes, bytes]]:
+    def error_headers(self, request_id: str) -> list[tuple[bytes, bytes]]:
         """Where the SDKs look for the request's name."""
-        return [(b"request-id", f"req_{request_id}".encode("latin-1"))] if request_id else []
+        return [(b"request-id", request_id.encode("latin-1"))] if request_id else []
 
     def error_event(self, body: bytes) -> bytes:
         """An `error` event."""
