@@ -25,6 +25,8 @@ def test_empty_means_unset(monkeypatch: pytest.MonkeyPatch) -> None:
         ("CLAUDE_STALL_SECONDS", "0", "greater than 0"),
         ("CLAUDE_PROBE_SECONDS", "soon", "valid number"),
         ("CLAUDE_MAX_TOKENS", "-1", "greater than 0"),
+        ("PILOT_ALIASES", "gpt-4o", "gpt-4o must be a pair such as"),
+        ("PILOT_ALIASES", "gpt-4o=llama", "gpt-4o must be a pair such as"),
     ],
 )
 def test_bad_setting_is_explained(monkeypatch: pytest.MonkeyPatch, name: str, value: str, words: str) -> None:

@@ -97,4 +97,4 @@ def test_what_the_gateway_needs_is_read() -> None:
         ),
         "application/json",
     )
-    assert (request.stream, request.model, request.json_mode, request.tool_forced) == (True, "local", True, True)
+    assert (request.stream, request.model, request.json_mode, request.spoken) == (True, "local", True, False)

@@ -22,50 +22,54 @@ def test_the_first_degraded_answer_of_a_conversation_tells() -> None:
     conversations = Conversations("transition")
     first = [user("hi")]
     later = [user("hi"), assistant("hello"), user("and now?")]
-    assert conversations.tell(first)
-    assert not conversations.tell(later)
-    assert conversations.tell([user("another conversation")])
+    assert conversations.tell({"messages": first})
+    assert not conversations.tell({"messages": later})
+    assert conversations.tell({"messages": [user("another conversation")]})
 
 
 def test_a_change_back_and_forth_tells_again() -> None:
     """After Claude has answered, the next degraded answer is a change."""
     conversations = Conversations("transition")
-    assert conversations.tell([user("hi")])
-    conversations.answered_by_claude([user("hi"), assistant("hello"), user("more")])
-    assert conversations.tell([user("hi")])
+    assert conversations.tell({"messages": [user("hi")]})
+    conversations.answered_by_claude({"messages": [user("hi"), assistant("hello"), user("more")]})
+    assert conversations.tell({"messages": [user("hi")]})
 
 
 def test_claude_in_one_conversation_says_nothing_of_another() -> None:
     """Conversations are told one by one."""
     conversations = Conversations("transition")
-    assert conversations.tell([user("a")])
-    conversations.answered_by_claude([user("b")])
-    assert not conversations.tell([user("a")])
+    assert conversations.tell({"messages": [user("a")]})
+    conversations.answered_by_claude({"messages": [user("b")]})
+    assert not conversations.tell({"messages": [user("a")]})
 
 
 def test_the_memory_is_bounded() -> None:
     """The conversation that was quiet longest is forgotten, and so told again."""
     conversations = Conversations("transition", limit=2)
     for text in "aba":
-        conversations.tell([user(text)])
-    conversations.tell([user("c")])
-    assert not conversations.tell([user("a")])
-    assert conversations.tell([user("b")])
+        conversations.tell({"messages": [user(text)]})
+    conversations.tell({"messages": [user("c")]})
+    assert not conversations.tell({"messages": [user("a")]})
+    assert conversations.tell({"messages": [user("b")]})
 
 
 @pytest.mark.parametrize(("policy", "told"), [("always", [True, True]), ("never", [False, False])])
 def test_other_policies(policy: Any, told: list[bool]) -> None:
     """always and never do not look at the conversation."""
     conversations = Conversations(policy)
-    assert [conversations.tell([user("hi")]) for _ in range(2)] == told
+    assert [conversations.tell({"messages": [user("hi")]}) for _ in range(2)] == told
 
 
 def test_a_fingerprint_is_the_opening() -> None:
     """System prompt and first user message make the conversation; what follows does not."""
     opening = [{"role": "system", "content": "s"}, user("hi")]
-    assert fingerprint(opening) == fingerprint([*opening, assistant("x"), user("y")])
-    assert fingerprint(opening) != fingerprint([{"role": "system", "content": "t"}, user("hi")])
-    assert fingerprint(opening) != fingerprint([{"role": "system", "content": "s"}, user("ho")])
+    assert fingerprint({"messages": opening}) == fingerprint({"messages": [*opening, assistant("x"), user("y")]})
+    assert fingerprint({"messages": opening}) != fingerprint(
+        {"messages": [{"role": "system", "content": "t"}, user("hi")]}
+    )
+    assert fingerprint({"messages": opening}) != fingerprint(
+        {"messages": [{"role": "system", "content": "s"}, user("ho")]}
+    )
 
 
 STRIP: list[tuple[str, list[dict[str, Any]], list[dict[str, Any]] | None]] = [

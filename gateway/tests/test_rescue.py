@@ -5,7 +5,8 @@ from typing import Any
 import orjson
 import pytest
 
-from gateway.rescue import RESCUE_LINE, continuation, join, read_partial, reason_of, rescue_event
+from gateway.chat_completions import ChatCompletions
+from gateway.rescue import RESCUE_LINE, BrokenChat
 
 
 def event(delta: dict[str, Any], finish_reason: str | None = None, **more: Any) -> bytes:
@@ -38,8 +39,8 @@ BROKEN: list[tuple[str, bytes, str, bool, bool]] = [
 @pytest.mark.parametrize(("why", "events", "text", "tool_call", "finished"), BROKEN, ids=[case[0] for case in BROKEN])
 def test_what_had_been_said(why: str, events: bytes, text: str, tool_call: bool, finished: bool) -> None:
     """Text, a call under way and a reached end are read from the events that were passed on."""
-    partial = read_partial(events)
-    assert (partial.text, partial.tool_call, partial.finished) == (text, tool_call, finished)
+    broken = BrokenChat(events)
+    assert (broken.text, broken.joinable, broken.finished) == (text, not tool_call, finished)
 
 
 @pytest.mark.parametrize(
@@ -53,13 +54,13 @@ def test_what_had_been_said(why: str, events: bytes, text: str, tool_call: bool,
 )
 def test_the_reason_is_in_the_error_event(error: bytes, reason: str) -> None:
     """The adapter names it; what cannot be read is a protocol fault."""
-    assert reason_of(error) == reason
+    assert ChatCompletions().reason_of(error) == reason
 
 
 def test_the_continuation_holds_the_conversation_and_the_partial_answer() -> None:
     """Same request, with the answer so far as the last message, streamed, and without tools."""
     body = {"messages": [{"role": "user", "content": "hi"}], "temperature": 0.5, "tools": [{}], "tool_choice": "auto"}
-    request = orjson.loads(continuation(body, read_partial(ROLE + event({"content": "The cap"}))))
+    request = orjson.loads(BrokenChat(ROLE + event({"content": "The cap"})).continuation(body))
     assert request == {
         "messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "The cap"}],
         "temperature": 0.5,
@@ -69,17 +70,15 @@ def test_the_continuation_holds_the_conversation_and_the_partial_answer() -> Non
 
 def test_the_readers_line_is_a_chunk_of_the_broken_stream() -> None:
     """Its id, and the model that now speaks."""
-    chunk = orjson.loads(rescue_event(read_partial(ROLE), "small")[6:])
+    chunk = orjson.loads(BrokenChat(ROLE).line("small", RESCUE_LINE)[6:])
     assert (chunk["id"], chunk["created"], chunk["model"]) == ("chatcmpl-claude", 7, "small")
     assert chunk["choices"][0]["delta"] == {"content": RESCUE_LINE}
 
 
 def test_joined_events_keep_the_streams_id_and_say_the_role_once() -> None:
     """The continuation's own id, time and role would be a second answer."""
-    partial = read_partial(ROLE)
-    joined = orjson.loads(
-        join(event({"role": "assistant", "content": ""}, id="other", model="small")[:-2], partial)[6:]
-    )
+    broken = BrokenChat(ROLE)
+    joined = orjson.loads(broken.join(event({"role": "assistant", "content": ""}, id="other", model="small")[:-2])[6:])
     assert (joined["id"], joined["created"], joined["model"]) == ("chatcmpl-claude", 7, "small")
     assert joined["choices"][0]["delta"] == {"content": ""}
 
@@ -87,4 +86,4 @@ def test_joined_events_keep_the_streams_id_and_say_the_role_once() -> None:
 @pytest.mark.parametrize("other", [b"data: [DONE]", b": reading"])
 def test_what_is_no_chunk_passes_as_it_is(other: bytes) -> None:
     """The end marker and comments."""
-    assert join(other, read_partial(ROLE)) == other + b"\n\n"
+    assert BrokenChat(ROLE).join(other) == other + b"\n\n"

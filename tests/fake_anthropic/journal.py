@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any
 
 import orjson
@@ -43,6 +44,7 @@ class Record:
                 for name, value in self.headers.items()
             },
             "body": body,
+            "body_sha256": sha256(self.body).hexdigest(),
             "status": self.status,
             "outcome": self.outcome,
         }

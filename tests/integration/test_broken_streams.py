@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import anthropic as sdk
 import httpx
 import orjson
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from chat_stream import Streamed, stream
 from fake_anthropic.process import FakeAnthropic
 from gateway.rescue import RESCUE_LINE
+from message_stream import StreamedMessage, stream_message
 from stack import KEY, Stack
 
 OPENING = "The capital of France is"
@@ -49,6 +51,21 @@ def check_rescued(streamed: Streamed) -> None:
     assert streamed.done == 1
 
 
+@contextlib.contextmanager
+def adapter_struck(stack: Stack, how: signal.Signals) -> Iterator[None]:
+    """The adapter gets a signal half a second from now; Claude is on again at the end."""
+    adapter = stack.room("claude-adapter")
+    strike = threading.Timer(0.5, adapter.send_signal, (how,))
+    strike.start()
+    try:
+        yield
+    finally:
+        strike.join()
+        with contextlib.suppress(Exception):
+            adapter.send_signal(signal.SIGCONT)
+    stack.wait_for_backend("claude", 30)
+
+
 FAULTS: list[tuple[str, dict[str, Any], str]] = [
     ("the connection is closed", {"cut_after_events": 5, "cut": "close"}, "protocol connect"),
     ("the connection is reset", {"cut_after_events": 5, "cut": "reset"}, "connect"),
@@ -78,16 +95,8 @@ def test_the_sentence_goes_on(
 def test_the_sentence_goes_on_without_the_adapter(stack: Stack, anthropic: FakeAnthropic, how: signal.Signals) -> None:
     """An adapter that dies or freezes in mid-stream breaks Claude's stream, not the reader's."""
     anthropic.script(text=f"{OPENING} the city of Paris.", silent_after_events=5, pings=True)
-    adapter = stack.room("claude-adapter")
-    strike = threading.Timer(0.5, adapter.send_signal, (how,))
-    strike.start()
-    try:
+    with adapter_struck(stack, how):
         check_rescued(stream(stack.client, temperature=0))
-    finally:
-        strike.join()
-        with contextlib.suppress(Exception):
-            adapter.send_signal(signal.SIGCONT)
-    stack.wait_for_backend("claude", 30)
 
 
 def test_a_request_that_waits_for_a_frozen_adapter_is_answered(stack: Stack, anthropic: FakeAnthropic) -> None:
@@ -151,3 +160,90 @@ def test_the_line_leaves_the_history(stack: Stack, anthropic: FakeAnthropic) -> 
     ]
     assert isinstance(stack.ask(messages=history), httpx.Response)
     assert "The capital of France is Paris." in orjson.dumps(anthropic.requests()[-1]["body"]).decode()
+
+
+def rescues(stack: Stack, reasons: str) -> float:
+    """How many streams were rescued for any of these reasons."""
+    lines = [line for line in stack.metrics("gateway").splitlines() if line.startswith("pilotlight_rescues_total")]
+    return sum(float(line.split()[-1]) for line in lines if line.split('"')[1] in reasons.split())
+
+
+def check_rescued_message(streamed: StreamedMessage) -> None:
+    """One message in one text block: Claude's beginning, the line, the local model's end; a proper stop and usage."""
+    assert [block["type"] for block in streamed.blocks] == ["text"]
+    beginning, line, rest = streamed.text.partition(RESCUE_LINE)
+    assert (beginning, line) == (OPENING, RESCUE_LINE)
+    assert "Paris" in rest
+    assert "capital of France is" not in rest, "the beginning was said again"
+    assert streamed.headers["X-Served-By"] == "claude"
+    assert streamed.stop_reason in ("end_turn", "max_tokens")
+
+
+@pytest.mark.parametrize(("fault", "script", "reasons"), FAULTS, ids=[fault[0] for fault in FAULTS])
+def test_a_messages_sentence_goes_on(
+    stack: Stack, anthropic: FakeAnthropic, fault: str, script: dict[str, Any], reasons: str
+) -> None:
+    """The same in Anthropic's dialect, in the order its SDKs insist on."""
+    before = rescues(stack, reasons)
+    anthropic.script(text=f"{OPENING} the city of Paris, as everybody knows.", chunk_interval_seconds=0.05, **script)
+    check_rescued_message(stream_message(stack.client))
+    assert rescues(stack, reasons) == before + 1
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "frozen"])
+def test_a_messages_sentence_goes_on_without_the_adapter(
+    stack: Stack, anthropic: FakeAnthropic, how: signal.Signals
+) -> None:
+    """An adapter that dies or freezes in mid-stream breaks Claude's stream, not the reader's."""
+    anthropic.script(text=f"{OPENING} the city of Paris.", silent_after_events=5, pings=True)
+    with adapter_struck(stack, how):
+        check_rescued_message(stream_message(stack.client))
+
+
+def test_the_sdks_stream_helper_reads_a_rescued_message(stack: Stack, anthropic: FakeAnthropic) -> None:
+    """Anthropic's own SDK adds it up to one message, thinking before the break included."""
+    anthropic.script(thinking="Hm.", text=f"{OPENING} the city.", chunk_interval_seconds=0.05, cut_after_events=7)
+    with (
+        sdk.Anthropic(base_url=stack.url, api_key="none", max_retries=0) as client,
+        client.messages.stream(
+            model="claude-opus-5-5", max_tokens=24, messages=[{"role": "user", "content": "Capital of France?"}]
+        ) as events,
+    ):
+        final = events.get_final_message()
+    assert [block.type for block in final.content] == ["thinking", "text"]
+    assert f"{OPENING}{RESCUE_LINE}" in str(final.content[1].to_dict()["text"])
+    assert final.stop_reason in ("end_turn", "max_tokens")
+
+
+@pytest.mark.parametrize(
+    ("script", "fields", "kind"),
+    [
+        ({"tool_use": {"name": "f", "input": {"city": "Paris"}}, "cut_after_events": 7}, {}, "api_error"),
+        ({"tool_use": {"name": "f", "input": {"city": "Paris"}}, "error_after_events": 7}, {}, "overloaded_error"),
+        ({"thinking": "one two three four five six", "cut_after_events": 3}, {}, "api_error"),
+        (
+            {"text": '{"city": "Paris", "country": "France"}', "cut_after_events": 2},
+            {"output_config": {"format": {"type": "json_schema", "schema": {"type": "object"}}}},
+            "api_error",
+        ),
+    ],
+    ids=["a tool call is cut", "a tool call meets an error", "thinking is cut", "JSON is cut"],
+)
+def test_a_message_that_cannot_be_joined_ends_with_an_error(
+    stack: Stack, anthropic: FakeAnthropic, script: dict[str, Any], fields: dict[str, Any], kind: str
+) -> None:
+    """An `error` event is the last one: Anthropic's own when there was one."""
+    anthropic.script(chunk_interval_seconds=0.05, **script)
+    streamed = stream_message(stack.client, max_tokens=100, **fields)
+    assert streamed.error is not None
+    assert streamed.error["type"] == kind
+    assert "reason" not in streamed.error
+
+
+def test_a_finished_message_is_not_told_again(stack: Stack, anthropic: FakeAnthropic) -> None:
+    """In a unary request the partial answer is dropped, and the local model gives a whole one."""
+    anthropic.script(text=f"{OPENING} Paris, says Claude.", cut_after_events=5)
+    body = {"model": "pilot", "max_tokens": 24, "messages": [{"role": "user", "content": "Capital of France?"}]}
+    response = stack.client.post("/v1/messages", json=body, headers={"anthropic-version": "2023-06-01"})
+    assert (response.status_code, response.headers["X-Served-By"]) == (200, "local")
+    assert "says Claude" not in response.text

@@ -51,8 +51,12 @@ def test_a_hung_adapter_is_gone_around(stack: Stack) -> None:
 def test_without_the_gateway_the_edge_serves_through(stack: Stack) -> None:
     """A killed gateway costs the notice, not the answer."""
     stack.wait_for_backend("claude")
+    body = {"model": "pilot", "max_tokens": 9, "messages": [{"role": "user", "content": "Gateway killed."}]}
     stack.room("gateway").kill()
     assert stack.ask("Gateway killed.").headers["X-Served-By"] == "claude"
+    for path in ("/v1/messages?beta=true", "/anthropic/v1/messages?beta=true", "/anthropic/v1/messages/count_tokens"):
+        answer = stack.client.post(path, json=body, headers={"anthropic-version": "2023-06-01"})
+        assert (answer.status_code, answer.headers["X-Served-By"]) == (200, "claude"), path
     wait_for("the gateway is back", lambda: stack.client.get("/status").status_code == 200)
 
 

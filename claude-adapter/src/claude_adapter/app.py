@@ -9,15 +9,23 @@ from contextlib import asynccontextmanager
 import orjson
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from claude_adapter.breaker import Breaker
-from claude_adapter.chat import ChatCompletions
+from claude_adapter.chat import ChatExchange
 from claude_adapter.claude import Claude
 from claude_adapter.drill import drill_seconds
 from claude_adapter.errors import BadRequestError, error_body
+from claude_adapter.exchange import Endpoint, Exchange
 from claude_adapter.key import ApiKey
+from claude_adapter.messages import (
+    COUNT_TOKENS_PATH,
+    MESSAGES_PATH,
+    CountTokensExchange,
+    MessagesExchange,
+    ModelsExchange,
+)
 from claude_adapter.metrics import Metrics
 from claude_adapter.probe import Prober
 from claude_adapter.reasons import RecentReasons
@@ -27,7 +35,11 @@ from claude_adapter.state import state_document
 _log = logging.getLogger(__name__)
 
 
-_CHAT_PATH = "/v1/chat/completions"
+_EXCHANGES: dict[str, type[Exchange]] = {
+    "/v1/chat/completions": ChatExchange,
+    MESSAGES_PATH: MessagesExchange,
+    COUNT_TOKENS_PATH: CountTokensExchange,
+}
 
 
 def create_app(settings: Settings) -> ASGIApp:
@@ -64,8 +76,13 @@ def create_app(settings: Settings) -> ASGIApp:
         await asyncio.gather(*tasks, return_exceptions=True)
         await claude.close()
 
-    chat = ChatCompletions(settings, claude, breaker, reasons, metrics)
-    app = FastAPI(lifespan=lifespan, openapi_url=None, routes=[Route(_CHAT_PATH, chat, methods=["POST"])])
+    def endpoint(exchange: type[Exchange]) -> Endpoint:
+        return Endpoint(exchange, settings, claude, breaker, reasons, metrics)
+
+    endpoints = {path: endpoint(exchange) for path, exchange in _EXCHANGES.items()}
+    routes: list[BaseRoute] = [Route(path, asked, methods=["POST"]) for path, asked in endpoints.items()]
+    routes.append(Route("/v1/models", endpoint(ModelsExchange), methods=["GET"]))
+    app = FastAPI(lifespan=lifespan, openapi_url=None, routes=routes)
 
     @app.get("/state")
     async def state() -> Response:
@@ -103,8 +120,8 @@ def create_app(settings: Settings) -> ASGIApp:
 
     async def entrance(scope: Scope, receive: Receive, send: Send) -> None:
         # Straight to the hot path: FastAPI's layers of middleware have nothing to do for it, and cost 0.1 ms.
-        if scope["type"] == "http" and scope["path"] == _CHAT_PATH and scope["method"] == "POST":
-            await chat(scope, receive, send)
+        if scope["type"] == "http" and scope["method"] == "POST" and scope["path"] in endpoints:
+            await endpoints[scope["path"]](scope, receive, send)
         else:
             await app(scope, receive, send)
 

@@ -22,7 +22,7 @@ from anthropic import AsyncAnthropic, AsyncStream, Omit
 from anthropic._vendor.httpx_aiohttp import AiohttpTransport
 
 from claude_adapter import taxonomy
-from claude_adapter.errors import UpstreamError
+from claude_adapter.errors import Refused, UpstreamError
 from claude_adapter.sse import SseSplitter
 from claude_adapter.taxonomy import Fallback
 
@@ -33,31 +33,49 @@ _DRAIN_SECONDS = 1.0
 _KEEP_ALIVE_SECONDS = 30.0
 _MOST_CONNECTIONS = 1000
 
+_OF_THE_CONNECTION = frozenset(
+    (
+        *(b"connection", b"keep-alive", b"transfer-encoding", b"te", b"trailer", b"upgrade"),
+        *(b"proxy-authenticate", b"proxy-authorization", b"proxy-connection", b"content-length"),
+    )
+)
+# The client's credentials, and what is about its way to us.
+_ENDS_HERE = _OF_THE_CONNECTION | {
+    *(b"authorization", b"x-api-key", b"cookie", b"host", b"expect", b"forwarded", b"x-real-ip", b"x-request-id"),
+    *(b"accept-encoding", b"content-type", b"origin", b"referer"),
+}
+_NOT_PASSED_BACK = _OF_THE_CONNECTION | {
+    *(b"content-encoding", b"server", b"date", b"set-cookie", b"alt-svc", b"strict-transport-security"),
+    *(b"x-served-by", b"x-model", b"x-fallback-reason"),  # ours to say, also when Claude is another Pilot Light
+}
 
-class MessageStream:
-    """The events of one streamed Messages reply. Its owner must `close()` it."""
 
-    __slots__ = ("_chunks", "_response", "_splitter", "request_id")
+class RawAnswer:
+    """An answer of Claude's that has begun, as bytes. Its owner must `close()` it."""
+
+    __slots__ = ("_chunks", "_response", "request_id")
 
     def __init__(self, response: httpx2.Response) -> None:
         self.request_id: str | None = response.headers.get("request-id")
         self._response = response
         # Undecoded reads are passed on as they come; we ask for no compression, but a proxy might not care.
         self._chunks = response.aiter_bytes() if "content-encoding" in response.headers else response.aiter_raw()
-        self._splitter = SseSplitter()
 
-    async def read(self) -> list[dict[str, Any]] | None:
-        """The events that the next read completes (often one, maybe none); None at the end of the stream.
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return self._response.status_code
 
-        Raises `UpstreamError` when the connection breaks or what comes is not a Messages stream.
-        """
+    @property
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """What can be passed on to a client: all but those of the connection."""
+        return passed_back(self._response.headers)
+
+    async def read_bytes(self) -> bytes | None:
+        """The next read; None at the end. Raises `UpstreamError` when the connection breaks."""
         try:
             async for chunk in self._chunks:
-                return [_parse(data) for data in self._splitter.feed(chunk)]
-        except UpstreamError:
-            raise
-        except ValueError as error:
-            raise UpstreamError(Fallback("protocol", f"Claude's stream could not be read: {error}.")) from error
+                return chunk
         except Exception as error:
             raise UpstreamError(_verdict_on(error)) from error
         return None
@@ -66,7 +84,7 @@ class MessageStream:
         """Read the last bytes, so that the connection can serve the next request without a new handshake."""
         with suppress(TimeoutError, UpstreamError):
             async with asyncio.timeout(_DRAIN_SECONDS):
-                while await self.read() is not None:
+                while await self.read_bytes() is not None:
                     pass
 
     async def close(self) -> None:
@@ -74,6 +92,29 @@ class MessageStream:
         with suppress(Exception):
             async with asyncio.timeout(_CLOSE_SECONDS):
                 await self._response.aclose()
+
+
+class MessageStream(RawAnswer):
+    """The events of one streamed Messages reply."""
+
+    __slots__ = ("_splitter",)
+
+    def __init__(self, response: httpx2.Response) -> None:
+        super().__init__(response)
+        self._splitter = SseSplitter()
+
+    async def read(self) -> list[dict[str, Any]] | None:
+        """The events that the next read completes (often one, maybe none); None at the end of the stream.
+
+        Raises `UpstreamError` when the connection breaks or what comes is not a Messages stream.
+        """
+        chunk = await self.read_bytes()
+        if chunk is None:
+            return None
+        try:
+            return [_parse(data) for data in self._splitter.feed(chunk)]
+        except ValueError as error:
+            raise UpstreamError(Fallback("protocol", f"Claude's stream could not be read: {error}.")) from error
 
 
 class _Sdk(AsyncAnthropic):
@@ -104,6 +145,7 @@ class Claude:
     """Sends Messages requests and probes. `use_key` may be called at any time."""
 
     def __init__(self, base_url: str, connect_seconds: float) -> None:
+        self._base_url = base_url
         self._messages_url = f"{base_url}/v1/messages"  # whole: joining it anew for each request costs 0.1 ms
         self._timeout = httpx2.Timeout(None, connect=connect_seconds, pool=connect_seconds)
         self._http = anthropic.DefaultAioHttpClient(
@@ -123,22 +165,49 @@ class Claude:
 
     async def send(self, body: bytes) -> MessageStream:
         """POST /v1/messages with `"stream": true` in `body`. Raises `UpstreamError`; sets no limit to the wait."""
+        response = await self._post(self._messages_url, body, {})
+        await _insist_on_stream(response)
+        return MessageStream(response)
+
+    async def pass_on(
+        self, path: str, body: bytes, headers: list[tuple[bytes, bytes]], *, streaming: bool
+    ) -> RawAnswer:
+        """POST a client's own bytes, with its `headers` but for those of its connection and its key.
+
+        `path` may have a query string. Raises `UpstreamError`, which holds the whole answer when there was one.
+        """
+        response = await self._post(f"{self._base_url}{path}", body, passed_forward(headers))
+        if streaming:
+            await _insist_on_stream(response)
+        return RawAnswer(response)
+
+    async def list_models(self, query: str, headers: list[tuple[bytes, bytes]]) -> RawAnswer:
+        """GET /v1/models with a client's own query string. Raises `UpstreamError`."""
+        try:
+            response = await self._sdk.get(
+                f"{self._base_url}/v1/models?{query}",
+                cast_to=httpx2.Response,
+                stream=True,
+                stream_cls=AsyncStream[Any],
+                options={"headers": passed_forward(headers)},
+            )
+        except Exception as error:
+            raise _error_from(error) from error
+        return RawAnswer(_raw(response))
+
+    async def _post(self, url: str, body: bytes, headers: dict[str, str]) -> httpx2.Response:
         try:
             response = await self._sdk.post(
-                self._messages_url,
+                url,
                 content=body,
                 cast_to=httpx2.Response,
                 stream=True,
                 stream_cls=AsyncStream[Any],
+                options={"headers": headers} if headers else {},
             )
         except Exception as error:
-            raise UpstreamError(_verdict_on(error)) from error
-        assert isinstance(response, httpx2.Response)  # noqa: S101  # for mypy: the overload promises the stream class
-        content_type = response.headers.get("content-type", "")
-        if not content_type.startswith("text/event-stream"):
-            await MessageStream(response).close()
-            raise UpstreamError(taxonomy.classify_not_a_stream(response.status_code, content_type))
-        return MessageStream(response)
+            raise _error_from(error) from error
+        return _raw(response)
 
     async def probe(self) -> Fallback | None:
         """GET /v1/models?limit=1: None when network and key are good, else what is wrong."""
@@ -160,6 +229,41 @@ class Claude:
     async def close(self) -> None:
         """Close all connections."""
         await self._sdk.close()
+
+
+def passed_forward(headers: list[tuple[bytes, bytes]]) -> dict[str, str]:
+    """A client's headers as they may go to Anthropic: what the client's key and connection were ends here."""
+    return {
+        name.decode("latin-1"): value.decode("latin-1")
+        for name, value in headers
+        if name not in _ENDS_HERE and not name.startswith((b"x-forwarded-", b"x-pilot-"))
+    }
+
+
+def passed_back(headers: httpx2.Headers) -> list[tuple[bytes, bytes]]:
+    """Anthropic's headers as they may go to a client."""
+    return [(name.lower(), value) for name, value in headers.raw if name.lower() not in _NOT_PASSED_BACK]
+
+
+async def _insist_on_stream(response: httpx2.Response) -> None:
+    content_type = response.headers.get("content-type", "")
+    if not content_type.startswith("text/event-stream"):
+        await RawAnswer(response).close()
+        raise UpstreamError(taxonomy.classify_not_a_stream(response.status_code, content_type))
+
+
+def _raw(response: object) -> httpx2.Response:
+    assert isinstance(response, httpx2.Response)  # noqa: S101  # for mypy: the overload promises the stream class
+    return response
+
+
+def _error_from(error: Exception) -> UpstreamError:
+    if isinstance(error, anthropic.APIStatusError):
+        answer = error.response
+        return UpstreamError(
+            _verdict_on(error), Refused(answer.status_code, passed_back(answer.headers), answer.content)
+        )
+    return UpstreamError(_verdict_on(error))
 
 
 def _transport(base_url: str, connect_seconds: float) -> AiohttpTransport:

@@ -9,15 +9,17 @@ class ProgressClock:
     """`async with` raises `TimeoutError` when no progress is made: first for `first_seconds`, then for `stall_seconds`.
 
     One lazy timer looks at the deadline only when it fires: setting a timer anew for every chunk would cost more than
-    the chunk does. Time spent on a slow client is not Claude's: `hold()` stops the clock until the next `progress()`.
+    the chunk does. Time spent on a slow client is not Claude's: `hold()` stops the clock until the next
+    `progress()` or `resume()`.
     """
 
-    __slots__ = ("_deadline", "_loop", "_stall_seconds", "_timeout", "_timer", "started")
+    __slots__ = ("_deadline", "_left_seconds", "_loop", "_timeout", "_timer", "stall_seconds", "started")
 
     def __init__(self, first_seconds: float, stall_seconds: float) -> None:
         self._loop = asyncio.get_running_loop()
-        self._stall_seconds = stall_seconds
+        self.stall_seconds = stall_seconds
         self._deadline = self._loop.time() + first_seconds
+        self._left_seconds = first_seconds
         self._timeout = asyncio.timeout(None)
         self.started = False
 
@@ -41,19 +43,24 @@ class ProgressClock:
         """Content came, or the client took what came."""
         if not self.started:
             self.started = True
-            self._deadline = self._loop.time() + self._stall_seconds
+            self._deadline = self._loop.time() + self.stall_seconds
             self._timer.cancel()
             self._timer = self._loop.call_at(self._deadline, self._look)
         else:
-            self._deadline = self._loop.time() + self._stall_seconds
+            self._deadline = self._loop.time() + self.stall_seconds
 
     def hold(self) -> None:
         """Wait for the client, however long it takes."""
+        self._left_seconds = self._deadline - self._loop.time()
         self._deadline = float("inf")
+
+    def resume(self) -> None:
+        """The client took what came, but that was no progress of Claude's: the clock goes on where it was held."""
+        self._deadline = self._loop.time() + self._left_seconds
 
     def _look(self) -> None:
         now = self._loop.time()
         if now >= self._deadline:
             self._timeout.reschedule(now)
         else:
-            self._timer = self._loop.call_at(min(self._deadline, now + self._stall_seconds), self._look)
+            self._timer = self._loop.call_at(min(self._deadline, now + self.stall_seconds), self._look)

@@ -1,8 +1,13 @@
-"""Error bodies in OpenAI's shape, and the two ways a request ends without an answer."""
+"""What is said to a client when there is no answer, in its dialect, and the exceptions that lead there."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import orjson
 
 from claude_adapter.taxonomy import Verdict
+
+_ANTHROPIC_TYPES = {400: "invalid_request_error", 404: "not_found_error", 413: "request_too_large"}
 
 
 class BadRequestError(Exception):
@@ -15,19 +20,68 @@ class BadRequestError(Exception):
         self.status = status
 
 
-class UpstreamError(Exception):
-    """Claude did not answer, or stopped answering; `verdict` says whose fault it is."""
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An answer of Claude's that is an error, as it came. `headers` are raw pairs."""
 
-    def __init__(self, verdict: Verdict) -> None:
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+
+
+class UpstreamError(Exception):
+    """Claude did not answer, or stopped answering; `verdict` says whose fault it is, `refused` what came if anything.
+
+    `event` is the `error` event's bytes when Claude said so inside a stream.
+    """
+
+    def __init__(self, verdict: Verdict, refused: Refused | None = None, event: bytes = b"") -> None:
         super().__init__(str(verdict))
         self.verdict = verdict
+        self.refused = refused
+        self.event = event
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorDialect:
+    """How an API says that something is wrong.
+
+    `mistake(message, param, status)` is the body for a client's mistake, `failure(detail, reason)` the one of a 503,
+    and `event(detail, reason)` what ends a stream that cannot be finished, as one SSE event.
+    """
+
+    mistake: Callable[[str, str | None, int], bytes]
+    failure: Callable[[str, str], bytes]
+    event: Callable[[str, str], bytes]
 
 
 def error_body(message: str, kind: str, *, param: str | None = None, code: str | None = None) -> bytes:
-    """`{"error": {"message", "type", "param", "code"}}` as JSON."""
+    """OpenAI's `{"error": {"message", "type", "param", "code"}}` as JSON."""
     return orjson.dumps({"error": {"message": message, "type": kind, "param": param, "code": code}})
 
 
 def error_event(message: str, code: str | None) -> bytes:
     """The same as one SSE event: what ends a stream that cannot be finished (no `[DONE]` follows)."""
     return b"data: " + error_body(message, "server_error", code=code) + b"\n\n"
+
+
+def anthropic_error_body(message: str, kind: str, *, reason: str | None = None) -> bytes:
+    """Anthropic's `{"type": "error", "error": {"type", "message"}}`; `reason` is the gateway's to read."""
+    error = {"type": kind, "message": message}
+    return orjson.dumps({"type": "error", "error": error if reason is None else {**error, "reason": reason}})
+
+
+OPENAI = ErrorDialect(
+    mistake=lambda message, param, _status: error_body(message, "invalid_request_error", param=param),
+    failure=lambda detail, reason: error_body(detail, "service_unavailable", code=reason),
+    event=error_event,
+)
+ANTHROPIC = ErrorDialect(
+    mistake=lambda message, _param, status: anthropic_error_body(
+        message, _ANTHROPIC_TYPES.get(status, "invalid_request_error")
+    ),
+    failure=lambda detail, reason: anthropic_error_body(detail, "api_error", reason=reason),
+    event=lambda detail, reason: (
+        b"event: error\ndata: " + anthropic_error_body(detail, "api_error", reason=reason) + b"\n\n"
+    ),
+)

@@ -1,5 +1,6 @@
 """The adapter's settings, read from the environment once at start."""
 
+from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -21,6 +22,7 @@ class Settings(BaseSettings):
     claude_probe_seconds: float = Field(2.0, gt=0, allow_inf_nan=False)
     claude_connect_seconds: float = Field(2.0, gt=0, allow_inf_nan=False)
     claude_max_tokens: int = Field(8192, gt=0)
+    pilot_aliases: str = ""
     pilot_run_dir: Path = Path(".run")
 
     @field_validator("anthropic_base_url")
@@ -30,6 +32,26 @@ class Settings(BaseSettings):
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
             raise ValueError("must be a plain http(s) address such as https://api.anthropic.com")
         return url.rstrip("/")
+
+    @field_validator("pilot_aliases")
+    @classmethod
+    def _are_pairs(cls, aliases: str) -> str:
+        _aliases(aliases)
+        return aliases
+
+    def model_for(self, name: str) -> str:
+        """The Claude model that is asked for by this name: any `claude-*` itself, an alias, or else the default."""
+        return name if name.startswith("claude-") else _aliases(self.pilot_aliases).get(name, self.claude_model)
+
+
+@cache
+def _aliases(pairs: str) -> dict[str, str]:
+    """`name=claude-...` pairs, separated by commas or spaces."""
+    found = dict(pair.partition("=")[::2] for pair in pairs.replace(",", " ").split())
+    for name, model in found.items():
+        if not name or not model.startswith("claude-"):
+            raise ValueError(f"{name or model} must be a pair such as gpt-4o=claude-sonnet-5-5")
+    return found
 
 
 def explain(error: ValidationError) -> str:

@@ -10,14 +10,26 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway.anthropic_error import AnthropicError
+from gateway.api_error import ApiError
 from gateway.brains import Brains
-from gateway.chat_completions import PATH, ChatCompletions
+from gateway.chat_completions import ChatCompletions
+from gateway.dialect import Dialect
+from gateway.exchange import Endpoint
+from gateway.messages import CountTokens, Messages
 from gateway.metrics import Metrics
+from gateway.models import Models, openai_shape, page
 from gateway.notice import Conversations
 from gateway.openai_error import OpenAIError
 from gateway.rescue import RESCUE_LINE
 from gateway.settings import DEFAULT_NOTICE, Settings
 from gateway.status import Status
+
+_DIALECTS: tuple[Dialect, ...] = (ChatCompletions(), Messages(), CountTokens())
+_INTERNAL_ERROR = OpenAIError(
+    500, "Pilot Light made a mistake. Its log says where.", "internal_error", type="server_error"
+)
+_ANTHROPIC = "/anthropic"  # some clients want a base URL of its own for each dialect
 
 
 def create_app(settings: Settings) -> ASGIApp:
@@ -30,15 +42,20 @@ def create_app(settings: Settings) -> ASGIApp:
         status = Status(settings.pilot_run_dir, metrics, settings.pilot_notice)
         notices = tuple(dict.fromkeys((settings.pilot_notice, DEFAULT_NOTICE, RESCUE_LINE)))
         brains = Brains(settings.pilot_run_dir / "brains.sock")
-        chat = ChatCompletions(brains, status, Conversations(settings.pilot_notice_policy), metrics, notices)
+        conversations = Conversations(settings.pilot_notice_policy)
+        for dialect in _DIALECTS:
+            endpoint = Endpoint(dialect, brains, status, conversations, metrics, notices)
+            for path in (dialect.path, _ANTHROPIC + dialect.path) if dialect.name == "anthropic" else (dialect.path,):
+                endpoints[path] = endpoint
+                app.router.routes.append(Route(path, endpoint, methods=["POST"]))  # answers the other methods with 405
         app.state.metrics, app.state.status = metrics, status
-        endpoints[PATH] = chat
-        app.router.routes.append(Route(PATH, chat, methods=["POST"]))  # answers the other methods with 405
+        app.state.models = Models(brains, status, settings.aliases)
         async with status.polling():
             yield
         await brains.close()
 
     app = FastAPI(title="Pilot Light", lifespan=lifespan)
+    app.add_exception_handler(ApiError, _api_error)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Exception, _unexpected_error)
 
@@ -52,12 +69,22 @@ def create_app(settings: Settings) -> ASGIApp:
         return JSONResponse(request.app.state.status.snapshot())
 
     @app.get("/v1/models")
+    @app.get(f"{_ANTHROPIC}/v1/models", include_in_schema=False)
     async def models(request: Request) -> JSONResponse:
         """The names that can be asked for: Claude's, the local model's, and the one that takes what is best."""
-        status: Status = request.app.state.status
-        names = dict.fromkeys(("pilot", status.claude.model, "local", status.local.model))
-        data = [{"id": name, "object": "model", "created": 0, "owned_by": "pilot-light"} for name in names if name]
-        return JSONResponse({"object": "list", "data": data})
+        found = await request.app.state.models.entries()
+        if _speaks_anthropic(request):
+            return JSONResponse(page(found, request.query_params))
+        return JSONResponse({"object": "list", "data": [openai_shape(entry) for entry in found]})
+
+    @app.get("/v1/models/{name}")
+    @app.get(f"{_ANTHROPIC}/v1/models/{{name}}", include_in_schema=False)
+    async def model(request: Request, name: str) -> JSONResponse:
+        """One of these names."""
+        for entry in await request.app.state.models.entries():
+            if entry["id"] == name:
+                return JSONResponse(entry if _speaks_anthropic(request) else openai_shape(entry))
+        raise _error(request, 404, f"There is no model '{name}'. GET /v1/models lists them.", "model_not_found")
 
     @app.get("/healthz")
     async def healthz() -> JSONResponse:
@@ -85,19 +112,40 @@ def create_app(settings: Settings) -> ASGIApp:
     return entrance
 
 
+def _speaks_anthropic(request: Request) -> bool:
+    path = request.url.path
+    if path.startswith((_ANTHROPIC, "/v1/messages")):
+        return True
+    # The key itself ends at the edge, which says in its place that there was one.
+    return any(name in request.headers for name in ("anthropic-version", "x-api-key", "x-pilot-api-key"))
+
+
+def _error(request: Request, status: int, message: str, code: str) -> ApiError:
+    return AnthropicError(status, message) if _speaks_anthropic(request) else OpenAIError(status, message, code)
+
+
+async def _api_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ApiError)  # noqa: S101  # for mypy: it is registered for no other
+    body = error.body_bytes(request.headers.get("x-request-id", ""))
+    return Response(body, error.status, headers=error.headers, media_type="application/json")
+
+
 async def _http_error(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 400
     if status == 404:
-        shaped = OpenAIError(
-            404,
-            f"There is nothing at {request.url.path}. Chat Completions are at POST /v1/chat/completions.",
-            "not_found",
+        message = (
+            f"There is nothing at {request.url.path}. Chat Completions are at POST /v1/chat/completions, "
+            "Messages at POST /v1/messages."
         )
+        shaped = _error(request, 404, message, "not_found")
     else:
-        shaped = OpenAIError(status, f"{request.method} is not possible at {request.url.path}.", "method_not_allowed")
-    return JSONResponse(shaped.body(), status, headers=getattr(error, "headers", None))
+        message = f"{request.method} is not possible at {request.url.path}."
+        shaped = _error(request, status, message, "method_not_allowed")
+    response = await _api_error(request, shaped)
+    response.headers.update(getattr(error, "headers", None) or {})
+    return response
 
 
 async def _unexpected_error(request: Request, error: Exception) -> Response:
-    shaped = OpenAIError(500, "Pilot Light made a mistake. Its log says where.", "internal_error", type="server_error")
-    return JSONResponse(shaped.body(), 500)
+    shaped = AnthropicError(500, _INTERNAL_ERROR.message) if _speaks_anthropic(request) else _INTERNAL_ERROR
+    return await _api_error(request, shaped)

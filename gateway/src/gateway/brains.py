@@ -7,6 +7,9 @@ import aiohttp
 # A stream may be silent while Claude thinks; the clocks that decide are the adapter's.
 _TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=2)
 
+_LOOK_TIMEOUT = aiohttp.ClientTimeout(total=2.5)  # Claude Code waits three seconds for a list of models
+_LOOK_HEADERS = {"anthropic-version": "2023-06-01"}
+
 
 class UnreachableError(Exception):
     """nginx's upstream socket does not answer."""
@@ -25,13 +28,15 @@ class Brains:
             skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding"),
         )
 
-    async def ask(self, path: str, body: bytes, request_id: str) -> aiohttp.ClientResponse:
-        """POST a JSON `body`; returns once the answer's head is there. The caller closes the response.
+    async def ask(self, path: str, body: bytes, request_id: str, headers: dict[str, str]) -> aiohttp.ClientResponse:
+        """POST a JSON `body` with these `headers` beside our own; returns once the answer's head is there.
+
+        The caller closes the response.
 
         Raises UnreachableError when no answer begins. A pooled connection that was just closing is tried once more:
         nothing has come back, and the brains' tries may be repeated (see nginx.conf).
         """
-        headers = {"Content-Type": "application/json", "X-Request-Id": request_id}
+        headers = {**headers, "Content-Type": "application/json", "X-Request-Id": request_id}
         for last_try in (False, True):
             try:
                 return await self._session.post(path, data=body, headers=headers)
@@ -41,6 +46,13 @@ class Brains:
                 if last_try:
                     raise UnreachableError(str(error)) from error
         raise AssertionError("the loop returns or raises")
+
+    async def look(self, path: str) -> aiohttp.ClientResponse:
+        """GET what costs nothing. Raises UnreachableError, and TimeoutError when it takes longer than a look may."""
+        try:
+            return await self._session.get(path, headers=_LOOK_HEADERS, timeout=_LOOK_TIMEOUT)
+        except (aiohttp.ClientError, ConnectionError) as error:
+            raise UnreachableError(str(error)) from error
 
     async def close(self) -> None:
         """Close the pool."""

@@ -5,30 +5,16 @@ the brains' business; fields not named here pass unread.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
 import orjson
 
+from gateway.dialect import Json, Request
 from gateway.openai_error import OpenAIError
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 
-Json = dict[str, Any]
 
-
-@dataclass(frozen=True)
-class ChatRequest:
-    """A checked request. `body` is the parsed JSON."""
-
-    body: Json
-    stream: bool
-    model: str
-    json_mode: bool
-    tool_forced: bool
-
-
-def read_chat_request(raw: bytes, content_type: str) -> ChatRequest:
+def read_chat_request(raw: bytes, content_type: str) -> Request:
     """Parse and check `raw`; raises OpenAIError with the status and the field that is wrong."""
     if content_type.partition(";")[0].strip().lower() != "application/json":
         raise OpenAIError(
@@ -53,12 +39,14 @@ def read_chat_request(raw: bytes, content_type: str) -> ChatRequest:
 
     response_format = body.get("response_format") or {}
     tool_choice = body.get("tool_choice")
-    return ChatRequest(
+    json_mode = response_format.get("type") in ("json_object", "json_schema")
+    tool_forced = tool_choice == "required" or isinstance(tool_choice, dict)
+    return Request(
         body=body,
         stream=body.get("stream") is True,
         model=body.get("model") or "",
-        json_mode=response_format.get("type") in ("json_object", "json_schema"),
-        tool_forced=tool_choice == "required" or isinstance(tool_choice, dict),
+        json_mode=json_mode,
+        spoken=not json_mode and not tool_forced,
     )
 
 

@@ -5,6 +5,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series per counter that nobody reads
 
 BACKENDS = ("claude", "local", "none")
+DIALECTS = ("openai", "anthropic")
 REASONS = (
     "no_key",
     "auth",
@@ -110,7 +111,8 @@ class Metrics:
         # A rate sees no first event in a series that is born with it.
         for backend in BACKENDS:
             for outcome in ("ok", "broken", "nobody"):
-                self.requests.labels("openai", backend, outcome)
+                for dialect in DIALECTS:
+                    self.requests.labels(dialect, backend, outcome)
             for other in BACKENDS:
                 if other != backend:
                     self.transitions.labels(backend, other)

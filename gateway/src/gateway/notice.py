@@ -14,11 +14,27 @@ Policy = Literal["transition", "always", "never"]
 Fingerprint = bytes
 
 
-def fingerprint(messages: list[Json]) -> Fingerprint:
-    """What stays the same through a Chat Completions conversation: system prompt and first user message."""
-    opening = [m.get("content") for m in messages if m["role"] in ("system", "developer")]
-    opening.append(next((m.get("content") for m in messages if m["role"] == "user"), None))
+# Claude Code's first system block, which changes from turn to turn.
+_ATTRIBUTION = "x-anthropic-billing-header:"
+
+
+def fingerprint(body: Json) -> Fingerprint:
+    """What stays the same through a conversation, in any dialect: system prompt and first user message.
+
+    Only their words: clients move cache marks from turn to turn, and a string becomes a list of one part for them.
+    """
+    messages = body["messages"]
+    opening = [_words(body.get("system"))]
+    opening += [_words(m.get("content")) for m in messages if m["role"] in ("system", "developer")]
+    opening.append(next((_words(m.get("content")) for m in messages if m["role"] == "user"), None))
     return blake2b(orjson.dumps(opening), digest_size=16).digest()
+
+
+def _words(content: Any) -> Any:
+    if not isinstance(content, list):
+        return content
+    texts = [part.get("text") for part in content if isinstance(part, dict) and part.get("type") == "text"]
+    return "\n".join(text for text in texts if isinstance(text, str) and not text.startswith(_ATTRIBUTION))
 
 
 class Conversations:
@@ -29,16 +45,16 @@ class Conversations:
         self._limit = limit
         self._told: OrderedDict[Fingerprint, None] = OrderedDict()
 
-    def answered_by_claude(self, messages: list[Json]) -> None:
+    def answered_by_claude(self, body: Json) -> None:
         """The next degraded answer of this conversation is a change again."""
         if self._told:  # fingerprinting costs; in good times there is nothing to forget
-            self._told.pop(fingerprint(messages), None)
+            self._told.pop(fingerprint(body), None)
 
-    def tell(self, messages: list[Json]) -> bool:
+    def tell(self, body: Json) -> bool:
         """Whether the degraded answer now beginning starts with the notice; remembers that it did."""
         if self.policy != "transition":
             return self.policy == "always"
-        conversation = fingerprint(messages)
+        conversation = fingerprint(body)
         known = conversation in self._told
         self._told[conversation] = None
         self._told.move_to_end(conversation)
@@ -64,8 +80,10 @@ def strip_notices(messages: list[Json], notices: tuple[str, ...]) -> list[Json] 
             stripped.append(message)
             continue
         changed = True
-        if content or message.get("tool_calls"):
-            stripped.append({**message, "content": content or None})
+        if content:
+            stripped.append({**message, "content": content})
+        elif message.get("tool_calls"):
+            stripped.append({**message, "content": None})
     return stripped if changed else None
 
 

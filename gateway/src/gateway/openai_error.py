@@ -5,9 +5,11 @@ from typing import Any
 
 import orjson
 
+from gateway.api_error import ApiError
+
 
 @dataclass(frozen=True)
-class OpenAIError(Exception):
+class OpenAIError(ApiError):
     """What happened, what it means and what to do, as one answer to a client.
 
     Shape: https://platform.openai.com/docs/guides/error-codes (`error.message`, `.type`, `.param`, `.code`).
@@ -24,6 +26,6 @@ class OpenAIError(Exception):
         """The JSON body, also used as an event in a stream."""
         return {"error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code}}
 
-    def body_bytes(self) -> bytes:
-        """The body, encoded."""
+    def body_bytes(self, request_id: str = "") -> bytes:
+        """The body, encoded; this dialect names the request in a header only."""
         return orjson.dumps(self.body())

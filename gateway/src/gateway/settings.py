@@ -18,9 +18,15 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
 
     pilot_run_dir: Path = Field(Path(".run"), description="directory of the sockets")
+    pilot_aliases: str = Field("", description="more names for Claude's models; claude-adapter reads them too")
     pilot_notice: str = Field(
         DEFAULT_NOTICE, min_length=1, max_length=2000, description="first paragraph when local answers"
     )
     pilot_notice_policy: Literal["transition", "always", "never"] = Field(
         "transition", description="when the notice is said"
     )
+
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        """The names before the `=` of each pair."""
+        return tuple(pair.partition("=")[0] for pair in self.pilot_aliases.replace(",", " ").split())

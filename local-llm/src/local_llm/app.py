@@ -11,21 +11,24 @@ from llama_cpp.server import app as llama_server
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
-from local_llm.chat import ChatCompletions
+from local_llm.answering import Answering, CountTokens
+from local_llm.chunks import CHAT_COMPLETIONS
 from local_llm.engine import Engine
 from local_llm.errors import LastResort, not_served
 from local_llm.health import Health
+from local_llm.message_events import MESSAGES
 from local_llm.model import locate, server_settings_for
-from local_llm.prompt import Prompter
-from local_llm.request import parse
+from local_llm.prefix_cache import PrefixCache
+from local_llm.prompt import Limits, Prompter
+from local_llm.rates import PrefillRate, share_of
 from local_llm.settings import Settings
+from local_llm.soul import read_soul
 from local_llm.template import Template
-
-_FIRST_REQUEST = b'{"messages": [{"role": "user", "content": "Hi"}]}'
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """Load the model and wire the app. Raises `ModelNotFoundError`."""
+    """Load the model and wire the app. Raises `ModelNotFoundError` and `SoulError`."""
+    soul = read_soul(settings.local_soul)
     weights = locate(settings)
     os.environ.pop("CONFIG_FILE", None)  # llama_cpp.server would read it and forget what we pass
     server_settings = server_settings_for(weights, settings)
@@ -35,9 +38,11 @@ def create_app(settings: Settings) -> FastAPI:
         raise RuntimeError("llama_cpp.server loaded no model")
     llama = proxy(weights.name)
 
-    engine = Engine(llama, settings.local_queue)
-    template = Template(llama)
-    prompter = Prompter(llama, template, settings.local_max_tokens)
+    prefixes = PrefixCache(llama, settings.local_cache_mb * 2**20)
+    rate = PrefillRate(share_of(llama))
+    engine = Engine(llama, prefixes, rate, queue_limit=settings.local_queue, queue_seconds=settings.local_queue_seconds)
+    limits = Limits(soul, settings.local_max_tokens, settings.local_first_word_seconds, settings.local_tools)
+    prompter = Prompter(llama, Template(llama), prefixes, rate, limits)
     health = Health(engine, weights.name, llama.n_ctx())
 
     # Its request-id middleware answers 400 to ids that are no UUID, and its CORS lets any web page in.
@@ -46,7 +51,9 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_exception_handler(HTTPException, not_served)
     # Its other routes (completions, embeddings, extras, docs) would go past our queue, fitting and headers.
     app.router.routes[:] = [
-        Route("/v1/chat/completions", ChatCompletions(engine, prompter, weights.name), methods=["POST"]),
+        Route("/v1/chat/completions", Answering(CHAT_COMPLETIONS, engine, prompter, weights.name), methods=["POST"]),
+        Route("/v1/messages", Answering(MESSAGES, engine, prompter, weights.name), methods=["POST"]),
+        Route("/v1/messages/count_tokens", CountTokens(MESSAGES, prompter, weights.name), methods=["POST"]),
         Route("/v1/models", health.models),
         Route("/healthz", health.healthz),
         Route("/metrics", engine.metrics.endpoint),
@@ -54,7 +61,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        await engine.warm_up(prompter.prepare(parse(_FIRST_REQUEST)).tokens)
+        await engine.warm_up(prompter.soul_prefix())
         yield
         engine.close()
 

@@ -14,36 +14,31 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any, Literal
 
 import llama_cpp
 from llama_cpp.server.app import get_llama_proxy
 
-from local_llm.chunks import FinishReason, Usage
+from local_llm.answer import Answer, FinishReason, Usage
 from local_llm.errors import BusyError
 from local_llm.metrics import Metrics
 from local_llm.pieces import Pieces
+from local_llm.prefix_cache import PrefixCache
 from local_llm.prompt import Prompt
+from local_llm.rates import PrefillRate
 
-# llama_cpp.server's own lock is the queue: it is fair, and a route of that server would have to wait in it as well.
+# llama_cpp.server's own lock is the queue: first come, first served, and a route of that server would have to wait in
+# it as well.
 _model_lock = asynccontextmanager(get_llama_proxy)
 
 _LONGEST_PIECE_BYTES = 512
+_FIRST_MEASURED_TOKENS = 64
 _NO_CALLBACK = llama_cpp.ggml_abort_callback()
 
 
 class StoppedError(Exception):  # named for what happened
     """Nobody wants the rest of this answer."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """How an answer ended."""
-
-    reason: FinishReason
-    usage: Usage
 
 
 class Turn:
@@ -62,27 +57,57 @@ class Turn:
         self.task.cancel()
 
     def answer(self) -> Answer:
-        """How it ended. Raises `asyncio.CancelledError` after `cancel`, and whatever went wrong."""
+        """How it ended. Raises `asyncio.CancelledError` after `cancel`, `BusyError`, and whatever went wrong."""
         return self.task.result()
 
 
 class Engine:
     """The only one to use the model's context."""
 
-    def __init__(self, llama: llama_cpp.Llama, queue_limit: int) -> None:
+    def __init__(
+        self,
+        llama: llama_cpp.Llama,
+        prefixes: PrefixCache,
+        rate: PrefillRate,
+        *,
+        queue_limit: int,
+        queue_seconds: float,
+    ) -> None:
         self.ready = False
         self.depth = 0
         self.metrics = Metrics(lambda: self.depth)
         self._llama = llama
+        self._prefixes = prefixes
+        self._rate = rate
         self._vocabulary: Any = llama._model.vocab  # no public way to single token pieces
         self._queue_limit = queue_limit
+        self._queue_seconds = queue_seconds
         self._recent_turn_seconds = 3.0
         self._thread = ThreadPoolExecutor(1, "llama")
 
-    async def warm_up(self, tokens: list[int]) -> None:
-        """Read a first prompt, so that weights and the persona are in memory before anybody waits."""
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._llama.eval, tokens)
+    async def warm_up(self, soul_prefix: list[int]) -> None:
+        """Read the persona and measure, so that nobody waits for either."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._warm_up, soul_prefix)
         self.ready = True
+
+    def _warm_up(self, soul_prefix: list[int]) -> None:
+        llama = self._llama
+        llama.eval(soul_prefix)  # fetches the weights from disk as well: not to be measured
+        self._prefixes.pin()
+        size = _FIRST_MEASURED_TOKENS
+        for _ in range(2):
+            size = min(size, llama.n_ctx() - llama.n_tokens)
+            depth = llama.n_tokens
+            began = time.monotonic()
+            llama.eval([token % llama.n_vocab() for token in range(size)])  # what it reads is all the same
+            seconds = time.monotonic() - began
+            self._rate.observe(size, depth, seconds)
+            if seconds >= 1:
+                break
+            size = min(llama.n_batch, int(size / seconds))  # the second one takes about a second
+        llama.n_tokens = len(soul_prefix)
+        llama._requires_eval = True
+        self.metrics.prefill_rate.set(self._rate.tokens_per_second)
 
     def close(self) -> None:
         """Not ready any more; running answers end first."""
@@ -92,7 +117,7 @@ class Engine:
     def refuse_when_full(self) -> None:
         """Raises `BusyError` when every place is taken."""
         if self.depth >= self._queue_limit:
-            raise BusyError(self.depth, min(60, math.ceil(self.depth * self._recent_turn_seconds)))
+            raise self._busy(f"{self.depth} requests are before yours.", "queue_full")
 
     def submit(self, prompt: Prompt) -> Turn:
         """Queue a prompt. Raises `BusyError`."""
@@ -106,10 +131,22 @@ class Engine:
     def _leave(self, turn: Turn) -> None:
         self.depth -= 1
         turn.pieces.put_nowait(None)
+        if not turn.task.cancelled():
+            turn.task.exception()  # looked at, or asyncio complains when the client has gone meanwhile
+
+    def _busy(self, message: str, cause: Literal["queue_full", "queue_seconds"]) -> BusyError:
+        self.metrics.shed.labels(cause).inc()
+        return BusyError(message, min(60, math.ceil((self.depth + 1) * self._recent_turn_seconds)), cause=cause)
 
     async def _take(self, turn: Turn, prompt: Prompt) -> Answer:
         arrived = time.monotonic()
-        async with _model_lock():
+        async with AsyncExitStack() as held:
+            try:
+                async with asyncio.timeout(self._queue_seconds):
+                    await held.enter_async_context(_model_lock())
+            except TimeoutError:
+                waited = f"yours has waited {self._queue_seconds:g} s, which LOCAL_QUEUE_SECONDS allows."
+                raise self._busy(waited, "queue_seconds") from None
             began = time.monotonic()
             self.metrics.wait_seconds.observe(began - arrived)
             turn.state = "reading"
@@ -134,7 +171,8 @@ class Engine:
         """In the thread: one answer. Raises `StoppedError`."""
         llama, metrics = self._llama, self.metrics
         # One token is always evaluated again: the next one is guessed from it.
-        cached = min(llama.longest_token_prefix(llama._input_ids.tolist(), prompt.tokens), len(prompt.tokens) - 1)
+        cached = min(self._prefixes.prepare(prompt.tokens), len(prompt.tokens) - 1)
+        metrics.cache_bytes.set(self._prefixes.saved_bytes)
         metrics.prompt_tokens.inc(len(prompt.tokens))
         metrics.dropped_turns.inc(prompt.dropped_turns)
         pieces = Pieces(prompt.stops, trim_start=not prompt.continues)
@@ -156,7 +194,7 @@ class Engine:
                 break
         if text := pieces.finish():
             emit(text)
-        return Answer(reason, Usage(len(prompt.tokens), cached, generated))
+        return Answer(reason, pieces.stop, Usage(len(prompt.tokens), cached, generated))
 
     def _tokens(self, prompt: Prompt, cached: int, stop: threading.Event) -> Iterator[int]:
         """The model's tokens, timed. Raises `StoppedError` within one of them."""
@@ -178,6 +216,8 @@ class Engine:
                 token = next(tokens)
             first_token = time.monotonic()
             metrics.prefill_seconds.observe(first_token - began)
+            self._rate.observe(len(prompt.tokens) - cached, cached, first_token - began)
+            metrics.prefill_rate.set(self._rate.tokens_per_second)
             yielded = 0
             try:
                 while True:
@@ -197,7 +237,9 @@ class Engine:
             llama.reset()  # type: ignore[no-untyped-call]  # as llama_cpp has it
             raise
         finally:
-            metrics.evaluated_tokens.inc(max(0, min(llama.n_tokens, len(prompt.tokens)) - cached))
+            evaluated = max(0, min(llama.n_tokens, len(prompt.tokens)) - cached)
+            metrics.evaluated_tokens.inc(evaluated)
+            metrics.evaluated_share.observe(evaluated / len(prompt.tokens))
             tokens.close()
 
     def _bytes_of(self, token: int) -> bytes:

@@ -1,4 +1,4 @@
-"""OpenAI messages to what a small model can see: plain text, three roles, taking turns. Pure.
+"""Chat messages to what a small model can see: plain text, three roles, taking turns. Pure.
 
 A session with tools, images and several system prompts becomes one system text and turns of user and assistant.
 A turn begins with what the user said and holds everything up to the next time they speak, so that a tool exchange
@@ -8,14 +8,19 @@ is never torn apart when turns are dropped.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from local_llm.errors import BadRequestError
 
-# Of six tried on SmolLM2-135M, the one under which it knew most, and least often began to talk French.
-PERSONA = "You are a helpful AI assistant."
+CUT_MARK = "[… cut …]"
+# The same in every turn, so that a conversation's beginning stays the same and in the cache.
+_CALL_CHARACTERS = 300
+_RESULT_CHARACTERS = 2000
+# Claude Code's first system block: it changes with every request, and nothing behind it would ever be cached.
+_ATTRIBUTION = re.compile(r"\Ax-anthropic-billing-header:[^\n]*\n*")
 
 Role = Literal["system", "user", "assistant"]
 _ROLES: Mapping[str, Role] = {
@@ -34,9 +39,9 @@ _MARKERS = {
     "file": "[document]",
     "document": "[document]",
     "input_file": "[document]",
-    "thinking": "",  # another model's thoughts would only be taken for something said
-    "redacted_thinking": "",
-    "reasoning": "",
+    "thinking": "[thinking]",  # another model's thoughts would only be taken for something said
+    "redacted_thinking": "[thinking]",
+    "reasoning": "[thinking]",
 }
 
 
@@ -52,7 +57,8 @@ class Message:
 class Conversation:
     """A flattened conversation.
 
-    `turns` holds at least one turn; `partial` is an answer already begun, to be gone on with, mostly empty.
+    `system` is empty when the client gave none; `turns` holds at least one turn; `partial` is an answer already begun,
+    to be gone on with, mostly empty.
     """
 
     system: str
@@ -76,22 +82,25 @@ def flatten(messages: Sequence[Any]) -> Conversation:
             raise BadRequestError(f"{where}.role", f"`{where}.role` must be one of {', '.join(_ROLES)}.")
         text = _text(message.get("content"), f"{where}.content", required=role != "assistant")
         if role == "system":
-            systems.append(text)
+            systems.append(_ATTRIBUTION.sub("", text))
         elif message["role"] in ("tool", "function"):
             name = called.get(str(message.get("tool_call_id")), message.get("name"))
-            said.append(_Said(role, f"[{name if isinstance(name, str) else 'tool'} returned: {text}]", opens=False))
+            name = name if isinstance(name, str) else "tool"
+            said.append(_Said(role, f"[{name} returned: {_short(text, _RESULT_CHARACTERS)}]", opens=False))
         else:
             calls = _calls(message, where, called) if role == "assistant" else []
             refusal = message.get("refusal") if role == "assistant" else None
             parts = [text, refusal if isinstance(refusal, str) else "", *calls]
             said.append(_Said(role, "\n".join(filter(None, parts)), opens=role == "user"))
-    partial = said.pop().text if said and said[-1].role == "assistant" and not _ends_in_call(messages[-1]) else ""
+    partial = ""
+    if said and said[-1].role == "assistant" and not _ends_in_call(messages[-1]):
+        partial = said.pop().text.removeprefix("[thinking]").lstrip("\n")  # gone on with: no marks of ours in it
     system = "\n\n".join(filter(None, systems))
     if not any(each.role == "user" for each in said):
         # Nothing but instructions: they are what there is to be answered.
         said.append(_Said("user", system, opens=True))
         system = ""
-    return Conversation(system or PERSONA, _turns(_merged(said)), partial)
+    return Conversation(system, _turns(_merged(said)), partial)
 
 
 @dataclass(frozen=True)
@@ -152,6 +161,14 @@ def _part(part: Any, where: str) -> str:
     return str(part[field])
 
 
+def _short(text: str, limit_characters: int) -> str:
+    """Both ends of a long text: they hold what matters."""
+    if len(text) <= limit_characters:
+        return text
+    half = limit_characters // 2
+    return f"{text[:half]}\n{CUT_MARK}\n{text[-half:]}"
+
+
 def _calls(message: Mapping[str, Any], where: str, called: dict[str, str]) -> list[str]:
     """Tool calls as text the model can read; notes in `called` which id was which tool."""
     calls = message.get("tool_calls") or []
@@ -177,4 +194,4 @@ def _called(function: Any, where: str) -> tuple[str, str]:
         raise BadRequestError(where, f"`{where}` must be an object with a `name`.")
     arguments = function.get("arguments", function.get("input", ""))
     text = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
-    return function["name"], f"[called {function['name']}({text})]"
+    return function["name"], f"[called {function['name']}({_short(text, _CALL_CHARACTERS)})]"

@@ -1,9 +1,11 @@
-"""`response_format` to a llama.cpp grammar, proved to work before the response head goes out."""
+"""`response_format` and forced tool calls to a llama.cpp grammar, proved to work before the response head goes out."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 import llama_cpp
@@ -12,27 +14,43 @@ from llama_cpp.llama_grammar import LLAMA_GRAMMAR_DEFAULT_ROOT, LlamaGrammar, Sc
 
 from local_llm.errors import BadRequestError
 from local_llm.request import ResponseFormat
+from local_llm.tools import ForcedCall
 
 _SIZE_LIMIT_BYTES = 64_000  # a grammar is unrolled before it is used: a schema must not be a way to fill the memory
 
 
-def grammar_for(response_format: ResponseFormat | None, llama: llama_cpp.Llama) -> LlamaGrammar | None:
-    """The grammar that forces the format; None for text. Raises `BadRequestError` for an unusable schema."""
+@dataclass(frozen=True)
+class WantedJson:
+    """JSON the answer must be, and the field of the request that says so."""
+
+    schema: Mapping[str, Any]
+    param: str
+
+
+def wanted_json(response_format: ResponseFormat | None, forced: ForcedCall | None) -> WantedJson | None:
+    """What a forced tool or a format asks for; None for text. Raises `BadRequestError` for a format without schema."""
+    if forced is not None:
+        return WantedJson(forced.schema, "tool_choice")
     if response_format is None or response_format.type == "text":
         return None
     if response_format.type == "json_object":
         # llama.cpp's own JSON grammar lets a small model write blank lines until its tokens are used up.
-        schema: Any = {"type": "object"}
-    else:
-        schema = (response_format.json_schema or {}).get("schema")
-        if not isinstance(schema, dict):
-            raise BadRequestError("response_format.json_schema.schema", "`json_schema.schema` must be an object.")
+        return WantedJson({"type": "object"}, "response_format")
+    param = "response_format.json_schema.schema"
+    schema = (response_format.json_schema or {}).get("schema")
+    if not isinstance(schema, dict):
+        raise BadRequestError(param, "`json_schema.schema` must be an object.")
+    return WantedJson(schema, param)
+
+
+def grammar_for(wanted: WantedJson, llama: llama_cpp.Llama) -> LlamaGrammar:
+    """The grammar that forces the JSON. Raises `BadRequestError` for an unusable schema."""
     try:
-        grammar = LlamaGrammar.from_string(_gbnf(schema))
+        grammar = LlamaGrammar.from_string(_gbnf(wanted.schema))
     except Exception as error:  # the converter raises whatever a malformed schema leads it into
-        raise _unusable() from error
+        raise _unusable(wanted) from error
     if len(grammar._grammar) > _SIZE_LIMIT_BYTES or not _accepted(grammar, llama):
-        raise _unusable()
+        raise _unusable(wanted)
     return grammar
 
 
@@ -69,7 +87,6 @@ def _accepted(grammar: LlamaGrammar, llama: llama_cpp.Llama) -> bool:
     return True
 
 
-def _unusable() -> BadRequestError:
-    return BadRequestError(
-        "response_format.json_schema.schema", "The local model cannot be held to this schema; use a simpler one."
-    )
+def _unusable(wanted: WantedJson) -> BadRequestError:
+    what = "this tool's parameters" if wanted.param == "tool_choice" else "this schema"
+    return BadRequestError(wanted.param, f"The local model cannot be held to {what}; use a simpler JSON schema.")

@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 _OUTCOMES = ("ok", "client_error", "client_gone", "busy", "error")
+_SHED_CAUSES = ("queue_full", "queue_seconds")
 
 
 class Metrics:
@@ -41,11 +42,35 @@ class Metrics:
             "Prompt tokens that the prefix cache did not save",
             registry=registry,
         )
+        self.evaluated_share = Histogram(
+            "pilotlight_local_prompt_evaluated_share",
+            "Per request: evaluated prompt tokens over all of its prompt's",
+            buckets=(0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 1),
+            registry=registry,
+        )
+        self.cache_bytes = Gauge(
+            "pilotlight_local_cache_bytes", "Saved states of conversations other than the last one", registry=registry
+        )
+        self.shed = Counter(
+            "pilotlight_local_shed_total",
+            "Requests refused because the queue was too long",
+            ["cause"],
+            registry=registry,
+        )
+        for cause in _SHED_CAUSES:
+            self.shed.labels(cause)
+        self.prefill_rate = Gauge(
+            "pilotlight_local_prefill_tokens_per_second",
+            "Rate at which a prompt's first tokens are read, measured at start and kept current",
+            registry=registry,
+        )
         self.generated_tokens = Counter(
             "pilotlight_local_generated_tokens_total", "Tokens generated", registry=registry
         )
         self.dropped_turns = Counter(
-            "pilotlight_local_dropped_turns_total", "Turns left out to fit the context window", registry=registry
+            "pilotlight_local_dropped_turns_total",
+            "Turns left out to fit the context window and the time",
+            registry=registry,
         )
         self.wait_seconds = Histogram(
             "pilotlight_local_wait_seconds",

@@ -9,15 +9,20 @@ from collections.abc import Sequence
 class Pieces:
     """Collects the bytes of one answer and hands out what is safe to send.
 
-    `stopped` turns true at the first stop sequence; it and everything after it is never handed out.
+    `stop` is the first stop sequence that came; it and everything after it is never handed out.
     """
 
     def __init__(self, stops: Sequence[str] = (), *, trim_start: bool = True) -> None:
-        self.stopped = False
+        self.stop: str | None = None
         self._stops = [stop for stop in stops if stop]
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self._held = ""
         self._trim_start = trim_start  # some vocabularies begin every answer with a space
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a stop sequence has come."""
+        return self.stop is not None
 
     def feed(self, token: bytes) -> str:
         """Add one token's bytes; returns what can go out now, often all of it, sometimes nothing."""
@@ -34,10 +39,9 @@ class Pieces:
             text = text.lstrip()
             self._trim_start = not text
         self._held += text
-        found = [at for at in (self._held.find(stop) for stop in self._stops) if at >= 0]
+        found = [(at, stop) for stop in self._stops if (at := self._held.find(stop)) >= 0]
         if found:
-            self.stopped = True
-            safe_length = min(found)
+            safe_length, self.stop = min(found)
         else:
             safe_length = len(self._held) - (0 if final else self._possible_stop_length())
         safe, self._held = self._held[:safe_length], self._held[safe_length:]

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Literal
 
 import llama_cpp
 from llama_cpp.llama_grammar import LlamaGrammar
 
-from local_llm.fit import fit
-from local_llm.flatten import flatten
-from local_llm.grammar import grammar_for
+from local_llm.fit import Count, Fitted, fit
+from local_llm.flatten import Conversation, Message, flatten
+from local_llm.grammar import grammar_for, wanted_json
+from local_llm.prefix_cache import PrefixCache
+from local_llm.rates import PrefillRate
 from local_llm.request import ChatRequest
 from local_llm.template import Template
+from local_llm.tools import CallFinder, ForcedCall, ForcedCallReader, PlainReader, Reader, Tool, offer
 
 # Tried on SmolLM2-135M with ten plain questions: greedy it answers 10 of 10, at 0.2 it answers 32 of 40 and slips into
 # invented French. Greedy alone it loops; a penalty of 1.1 ends the loops and spares the facts.
@@ -31,7 +36,7 @@ _ATTEMPTS = 4
 
 @dataclass(frozen=True)
 class Prompt:
-    """All that llama.cpp needs for one answer."""
+    """All that llama.cpp needs for one answer, and how its text is to be read."""
 
     tokens: list[int]
     max_tokens: int
@@ -41,47 +46,121 @@ class Prompt:
     grammar: LlamaGrammar | None
     continues: bool  # the answer goes on in mid-sentence
     dropped_turns: int
+    forced_call: ForcedCall | None = None
+    offered_tools: tuple[Tool, ...] = ()
+
+    def reader(self) -> Reader:
+        """What makes parts of an answer out of the model's text."""
+        if self.forced_call:
+            return ForcedCallReader(self.forced_call)
+        return CallFinder(self.offered_tools) if self.offered_tools else PlainReader()
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the operator set for prompts and answers."""
+
+    soul: str
+    answer_tokens: int  # when the client names none
+    first_word_seconds: float
+    tools: Literal["drop", "pass"] = "drop"
 
 
 class Prompter:
     """Makes prompts for one loaded model. Never touches its context, so it need not wait for the lock."""
 
-    def __init__(self, llama: llama_cpp.Llama, template: Template, default_max_tokens: int) -> None:
+    def __init__(
+        self, llama: llama_cpp.Llama, template: Template, prefixes: PrefixCache, rate: PrefillRate, limits: Limits
+    ) -> None:
         self._llama = llama
         self._template = template
+        self._prefixes = prefixes
+        self._rate = rate
+        self._limits = limits
         self._context_tokens = llama.n_ctx()
-        self._default_max_tokens = default_max_tokens
+        self._soul_tokens = len(self.soul_prefix())
 
     def prepare(self, request: ChatRequest) -> Prompt:
-        """Blocking, some milliseconds. Raises `BadRequestError`."""
-        conversation = flatten(request.messages)
-        grammar = grammar_for(request.response_format, self._llama)
-        max_tokens = request.wanted_tokens or self._default_max_tokens
-        limit = self._context_tokens - min(max_tokens, int(self._context_tokens * _ANSWER_SHARE))
-        budget = limit
-        for _ in range(_ATTEMPTS):
-            fitted = fit(conversation, budget, self._template.message_overhead_tokens, self._template.count)
-            tokens = self._template.tokens(fitted.messages, fitted.partial)
-            if len(tokens) <= limit:
-                break
-            # Texts counted alone and joined differ by a few tokens, and a template may add words of its own.
-            budget -= len(tokens) - limit + 8
-        else:
-            raise RuntimeError("the prompt does not converge on its budget")
+        """Blocking, some milliseconds, a few hundred for the longest. Raises `BadRequestError`."""
+        forced = request.forced_call
+        wanted = wanted_json(request.response_format, forced)
+        grammar = None if wanted is None else grammar_for(wanted, self._llama)
+        tools = self._offered(request) if wanted is None else ()
+        conversation = self._told(request, forced, tools)
+        max_tokens = request.wanted_tokens or self._limits.answer_tokens
+        window = self._context_tokens - min(max_tokens, int(self._context_tokens * _ANSWER_SHARE))
+        fitted, tokens = self._fitted_in_time(conversation, window)
         return Prompt(
             tokens=tokens,
             max_tokens=min(max_tokens, self._context_tokens - len(tokens)),
-            sampling=_sampling(request),
+            sampling=_sampling(request, is_json=grammar is not None),
             seed=request.seed,
-            stops=request.stops,
+            stops=[] if forced else request.stops,
             grammar=grammar,
             continues=bool(fitted.partial),
             dropped_turns=fitted.dropped_turns,
+            forced_call=forced,
+            offered_tools=tools,
         )
 
+    def count(self, request: ChatRequest) -> int:
+        """Tokens of the whole conversation, were nothing of it left out. Raises `BadRequestError`."""
+        forced = request.forced_call
+        conversation = self._told(request, forced, () if forced else self._offered(request))
+        system = Message("system", conversation.system or self._limits.soul)
+        messages = [system, *(message for turn in conversation.turns for message in turn)]
+        return len(self._template.tokens(messages, conversation.partial))
 
-def _sampling(request: ChatRequest) -> Mapping[str, float]:
+    def soul_prefix(self) -> list[int]:
+        """The tokens that every conversation without a system text of its own begins with."""
+        one, other = (self._template.tokens([Message("system", self._limits.soul), Message("user", x)]) for x in "ab")
+        same = 0
+        while same < len(one) and one[same] == other[same]:
+            same += 1
+        return one[: min(same, self._context_tokens // 2)]
+
+    def _offered(self, request: ChatRequest) -> tuple[Tool, ...]:
+        return request.offered_tools if self._limits.tools == "pass" else ()
+
+    def _told(self, request: ChatRequest, forced: ForcedCall | None, tools: tuple[Tool, ...]) -> Conversation:
+        """The conversation with what the model must know of tools: what it may call first, what it must call last."""
+        conversation = flatten(request.messages)
+        if tools:
+            system = f"{conversation.system or self._limits.soul}\n\n{offer(tools)}"
+            return replace(conversation, system=system)
+        if forced:
+            *turns, (*said, last) = conversation.turns
+            asked = replace(last, text=f"{last.text}\n\n{forced.instruction}")
+            return replace(conversation, turns=(*turns, (*said, asked)), partial="")
+        return conversation
+
+    def _fitted_in_time(self, conversation: Conversation, window: int) -> tuple[Fitted, list[int]]:
+        """As much as the window holds when most of it was read before; else what can be read in time."""
+        counted = cache(self._template.count)
+        fitted, tokens = self._fitted(conversation, window, counted)
+        cached = self._prefixes.cached_tokens(tokens)
+        seconds = self._limits.first_word_seconds
+        within = self._rate.tokens_within(seconds)
+        if within is None or self._rate.seconds(len(tokens) - cached, cached) <= seconds:
+            return fitted, tokens
+        # The soul was read at start, but where it is used is not known before: it is small beside the rest.
+        free = 0 if conversation.system else self._soul_tokens
+        return self._fitted(conversation, min(window, within + free), counted)
+
+    def _fitted(self, conversation: Conversation, limit: int, count: Count) -> tuple[Fitted, list[int]]:
+        budget = limit
+        for _ in range(_ATTEMPTS):
+            fitted = fit(conversation, self._limits.soul, budget, self._template.message_overhead_tokens, count)
+            tokens = self._template.tokens(fitted.messages, fitted.partial)
+            if len(tokens) <= limit:
+                return fitted, tokens
+            # Texts counted alone and joined differ by a few tokens, and a template may add words of its own.
+            budget -= len(tokens) - limit + 8
+        raise RuntimeError("the prompt does not converge on its budget")
+
+
+def _sampling(request: ChatRequest, *, is_json: bool) -> Mapping[str, float]:
     named = {name: value for name in DEFAULT_SAMPLING if (value := getattr(request, name)) is not None}
     # JSON repeats its quotes and braces by nature: a penalty would make it run out of them.
-    forced = {} if request.response_format is None else {"repeat_penalty": 1.0}
+    forced = {"repeat_penalty": 1.0} if is_json else {}
     return {**DEFAULT_SAMPLING, **forced, **named}

@@ -6,15 +6,17 @@ and answers in FastAPI's error shape.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from local_llm.errors import BadRequestError
+from local_llm.tools import ForcedCall, Tool, forced_call, tools_in
 
 _Penalty = Annotated[float, Field(ge=-2, le=2)]
 _Stop = Annotated[str, Field(max_length=256)]
+_Body = TypeVar("_Body", bound=BaseModel)
 
 
 class StreamOptions(BaseModel):
@@ -57,6 +59,22 @@ class ChatRequest(BaseModel):
     frequency_penalty: _Penalty | None = None
     repeat_penalty: float | None = Field(None, gt=0, le=10)
     response_format: ResponseFormat | None = None
+    tools: list[Any] | None = None
+    tool_choice: Any = None
+
+    @property
+    def forced_call(self) -> ForcedCall | None:
+        """The tool call that `tool_choice` forces. Raises `BadRequestError` when it cannot be had."""
+        return None if self.tool_choice in (None, "auto", "none") else forced_call(self._tools, self.tool_choice)
+
+    @property
+    def offered_tools(self) -> tuple[Tool, ...]:
+        """The tools the model may call if it wants. Raises `BadRequestError`."""
+        return () if self.tool_choice == "none" else self._tools
+
+    @property
+    def _tools(self) -> tuple[Tool, ...]:
+        return tools_in(self.tools or ())
 
     @property
     def stops(self) -> list[str]:
@@ -76,6 +94,11 @@ class ChatRequest(BaseModel):
 
 def parse(body: bytes) -> ChatRequest:
     """Check a body. Raises `BadRequestError` naming the first field that is wrong."""
+    return checked(ChatRequest, body)
+
+
+def checked(kind: type[_Body], body: bytes) -> _Body:
+    """A JSON body as an object of this kind. Raises `BadRequestError` naming the first field that is wrong."""
     try:
         data = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -83,7 +106,7 @@ def parse(body: bytes) -> ChatRequest:
     if not isinstance(data, dict):
         raise BadRequestError(None, "The body must be a JSON object.")
     try:
-        return ChatRequest.model_validate(data)
+        return kind.model_validate(data)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         field = ".".join(str(part) for part in first["loc"][: 1 if first["loc"][0] == "stop" else None])

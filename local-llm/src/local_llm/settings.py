@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -27,6 +27,13 @@ class Settings(BaseSettings):
     local_threads: int | None = Field(
         None, ge=1, le=512, description="default: to read the cores really available, to write one fewer"
     )
+    local_queue_seconds: float = Field(60, gt=0, le=600, description="how long a request may wait for its turn")
+    local_first_word_seconds: float = Field(
+        8, gt=0, le=600, description="how long reading a prompt may take; longer conversations lose older turns"
+    )
+    local_soul: Path | None = Field(None, description="a short persona, as a text file")
+    local_tools: Literal["drop", "pass"] = Field("drop", description="whether the model is shown the client's tools")
+    local_cache_mb: int = Field(128, ge=0, description="memory for what was read of other conversations")
     local_max_tokens: int = Field(512, ge=1, description="length of an answer when the client names none")
     pilot_run_dir: Path = Field(Path(".run"), description="directory of the sockets")
 

@@ -1,0 +1,278 @@
+"""One request, from the client's words to Claude's and back: what the dialects share.
+
+Plain ASGI and one task per request beside the watcher for the client's leaving: this is the path where CPU counts.
+A dialect says how a request is read, how Claude is asked, and what an error looks like.
+"""
+
+import asyncio
+import logging
+import re
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+import orjson
+from starlette.types import Message, Receive, Scope, Send
+
+from claude_adapter.breaker import TRIAL, Admission, Breaker
+from claude_adapter.claude import Claude, RawAnswer
+from claude_adapter.clock import ProgressClock
+from claude_adapter.errors import BadRequestError, ErrorDialect, UpstreamError
+from claude_adapter.metrics import Metrics
+from claude_adapter.reasons import RecentReasons
+from claude_adapter.settings import Settings
+from claude_adapter.taxonomy import ClientError, Fallback
+
+_log = logging.getLogger(__name__)
+
+Headers = list[tuple[bytes, bytes]]
+Json = dict[str, Any]
+
+JSON_HEADERS: Headers = [(b"content-type", b"application/json")]
+_LARGEST_BODY_BYTES = 32 * 1024 * 1024  # Claude's own limit
+_STALL_FACTOR_WHILE_THINKING = 10
+_SERVED_BY_CLAUDE = (b"x-served-by", b"claude")
+_SURPRISE = Fallback("protocol", "The adapter met something unexpected: see its log.")
+_NOT_IN_A_HEADER = re.compile(r"[^\x21-\x7e]")
+
+
+class ClientGoneError(Exception):
+    """The client has left: nobody is there to answer."""
+
+
+class Reply(Protocol):
+    """What is known of a reply while it passes."""
+
+    model: str  # as asked, until Claude says which it really is
+    ended: bool  # its last event has come
+
+    @property
+    def input_tokens(self) -> int:
+        """Tokens Claude has read."""
+
+    @property
+    def output_tokens(self) -> int:
+        """Tokens Claude has written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An ASGI endpoint: each request is an exchange in its dialect."""
+
+    exchange: "type[Exchange]"
+    settings: Settings
+    claude: Claude
+    breaker: Breaker
+    reasons: RecentReasons
+    metrics: Metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request. Whatever happens ends as an answer, a 4xx or a 503; never as a 500."""
+        exchange = self.exchange(self, scope, receive, send)
+        try:
+            outcome = await exchange.serve()
+        except ClientGoneError:
+            outcome = "client_gone"
+        except BadRequestError as error:
+            await exchange.refuse(error)
+            outcome = "client_error"
+        except UpstreamError as error:
+            outcome = await exchange.fail(error)
+        except Exception as error:  # noqa: BLE001  # the last resort: the backup answers what we stumble over
+            _log.error("unexpected %s at %s", type(error).__name__, _place_of(error))
+            outcome = await exchange.fail(UpstreamError(_SURPRISE))
+        finally:
+            await exchange.close()
+        self.metrics.requests.labels(outcome).inc()
+
+
+class Exchange(ABC):
+    """The state of one request."""
+
+    errors: ClassVar[ErrorDialect]
+    spends: ClassVar[bool] = True  # a request that costs nothing proves nothing about credit, quota and rate
+
+    def __init__(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
+        self._endpoint = endpoint
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._stream: RawAnswer | None = None
+        self._reply: Reply | None = None
+        self._head_sent = False
+        self._complete = False  # the last byte has been handed to the server
+        self._client_gone = False
+
+    @abstractmethod
+    def read(self, body: bytes) -> str:
+        """Take in the request; gives the model to ask. Raises `BadRequestError`."""
+
+    @abstractmethod
+    async def ask(self, admission: Admission) -> None:
+        """Ask Claude and answer the client. Raises `UpstreamError`."""
+
+    async def serve(self) -> str:
+        """Read, send, relay; gives the outcome. Raises what kept the answer away."""
+        breaker = self._endpoint.breaker
+        body = await self._body()
+        if (
+            refusal := breaker.refusal()
+        ) is not None:  # before the body is even looked at: an outage should cost nothing
+            raise UpstreamError(refusal)
+        admission = breaker.admit(self.read(body))
+        if isinstance(admission, Fallback):
+            raise UpstreamError(admission)
+        with admission:
+            try:
+                async with self._watching_client():
+                    await self.ask(admission)
+            except UpstreamError as error:
+                if isinstance(error.verdict, Fallback):
+                    _log.warning("Claude failed: %s: %s", error.verdict.reason, error.verdict.detail)
+                    if self.spends or error.verdict.reason not in TRIAL:
+                        admission.failure(error.verdict)
+                elif self.spends:
+                    admission.success()
+                raise
+        return "ok"
+
+    async def refuse(self, error: BadRequestError) -> None:
+        """Tell the client what it did wrong."""
+        body = self.errors.mistake(error.message, error.param, error.status)
+        await self._respond(error.status, [*JSON_HEADERS, _SERVED_BY_CLAUDE], body)
+
+    async def fail(self, error: UpstreamError) -> str:
+        """Tell the client, or nginx, what went wrong; gives the outcome."""
+        verdict = error.verdict
+        if isinstance(verdict, ClientError):
+            if self._head_sent:
+                await self._body_part(
+                    error.event or self.errors.event(verdict.message, "invalid_request_error"), last=True
+                )
+            else:
+                await self._pass_on_mistake(error, verdict)
+            return "client_error"
+        reason = verdict.reason
+        self._endpoint.reasons.record(self._header(b"x-request-id"), reason)
+        if self._head_sent:
+            await self._body_part(self._broken(error, verdict), last=True)
+        else:
+            headers = [*JSON_HEADERS, (b"x-fallback-reason", reason.encode())]
+            await self._respond(503, headers, self.errors.failure(verdict.detail, reason))
+        return reason
+
+    async def close(self) -> None:
+        """Let go of the connection to Claude: for reuse after a complete reply, else cut."""
+        if self._reply is not None:
+            self._endpoint.metrics.input_tokens.inc(self._reply.input_tokens)
+            self._endpoint.metrics.output_tokens.inc(self._reply.output_tokens)
+        if self._stream is not None:
+            if self._reply is not None and self._reply.ended and self._complete:
+                await self._stream.drain()
+            await self._stream.close()
+
+    def _clock(self, thinking: object) -> ProgressClock:
+        """For a stream: until its first content, and between later ones. `thinking` is the request's field."""
+        settings = self._endpoint.settings
+        thinks = isinstance(thinking, dict) and thinking.get("type") not in (None, "disabled")
+        stall_seconds = settings.claude_stall_seconds * (_STALL_FACTOR_WHILE_THINKING if thinks else 1)
+        return ProgressClock(settings.claude_first_token_seconds, stall_seconds)
+
+    def _silence(self, clock: ProgressClock) -> UpstreamError:
+        """What a clock that ran out says about Claude."""
+        if clock.started:
+            detail = f"Claude fell silent for {clock.stall_seconds:g} s in the middle of its reply."
+            return UpstreamError(Fallback("stall", detail))
+        seconds = self._endpoint.settings.claude_first_token_seconds
+        return UpstreamError(Fallback("first_token", f"Claude said nothing for {seconds:g} s."))
+
+    async def _pass_on_mistake(self, error: UpstreamError, verdict: ClientError) -> None:
+        await self.refuse(BadRequestError(verdict.message, status=verdict.status))
+
+    def _broken(self, error: UpstreamError, verdict: Fallback) -> bytes:
+        return self.errors.event(verdict.detail, verdict.reason)
+
+    async def _start(self, status: int, headers: Headers) -> None:
+        self._head_sent = True
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+
+    async def _respond(self, status: int, headers: Headers, body: bytes) -> None:
+        await self._start(status, [*headers, (b"content-length", b"%d" % len(body))])
+        await self._body_part(body, last=True)
+
+    async def _body_part(self, body: bytes, *, last: bool) -> None:
+        self._complete = last
+        await self._send({"type": "http.response.body", "body": body, "more_body": not last})
+
+    def _served_by_claude(self, headers: Headers) -> Headers:
+        model = self._reply.model if self._reply is not None else ""
+        return [*headers, _SERVED_BY_CLAUDE, (b"x-model", header_value(model))]
+
+    def _header(self, name: bytes) -> str:
+        for key, value in self._scope["headers"]:
+            if key == name:
+                return str(value, "latin-1")
+        return ""
+
+    @asynccontextmanager
+    async def _watching_client(self) -> AsyncIterator[None]:
+        """Turn the client's leaving into `ClientGoneError`, wherever the block happens to wait."""
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101  # for mypy: a coroutine runs in a task
+        watcher = asyncio.create_task(self._cancel_when_gone(task))
+        try:
+            yield
+        except asyncio.CancelledError:
+            if self._client_gone:
+                task.uncancel()
+                raise ClientGoneError from None
+            raise
+        finally:
+            watcher.cancel()
+
+    async def _cancel_when_gone(self, task: asyncio.Task[Any]) -> None:
+        message: Message = await self._receive()
+        # The server also says "disconnect" when the response is complete.
+        if message["type"] == "http.disconnect" and not self._complete:
+            self._client_gone = True
+            task.cancel()
+
+    async def _body(self) -> bytes:
+        parts: list[bytes] = []
+        size_bytes = 0
+        while True:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGoneError
+            part = message.get("body", b"")
+            size_bytes += len(part)
+            if size_bytes > _LARGEST_BODY_BYTES:
+                raise BadRequestError("The request is larger than 32 MB, more than Claude accepts.", status=413)
+            parts.append(part)
+            if not message.get("more_body"):
+                return b"".join(parts)
+
+
+def parse_object(body: bytes) -> Json:
+    """The body as a JSON object. Raises `BadRequestError`."""
+    try:
+        request = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise BadRequestError(f"The body is not valid JSON: {error}.") from None
+    if not isinstance(request, dict):
+        raise BadRequestError("The body must be a JSON object.")
+    return request
+
+
+def header_value(text: str) -> bytes:
+    """`text` with what may not stand in a header replaced."""
+    return _NOT_IN_A_HEADER.sub("_", text).encode()
+
+
+def _place_of(error: Exception) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else "an unknown place"

@@ -1,0 +1,202 @@
+"""`POST /v1/messages`, `POST /v1/messages/count_tokens` and `GET /v1/models`: Anthropic's own API, passed through.
+
+Bytes go as they come, both ways: only the key is ours, and the model's name where Claude has no model of that name.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from claude_adapter import taxonomy
+from claude_adapter.breaker import Admission
+from claude_adapter.claude import RawAnswer
+from claude_adapter.clock import ProgressClock
+from claude_adapter.errors import ANTHROPIC, UpstreamError
+from claude_adapter.exchange import JSON_HEADERS, Exchange, Json, parse_object
+from claude_adapter.passing_stream import PassingStream, input_tokens, output_tokens
+from claude_adapter.taxonomy import ClientError, Fallback
+
+MESSAGES_PATH = "/v1/messages"
+COUNT_TOKENS_PATH = "/v1/messages/count_tokens"
+
+_MODELS_SECONDS = 2.0  # Claude Code gives the list three
+# A whole answer says nothing until it is complete, so its clock is about its length: the SDK's own assumption is
+# 128,000 tokens in an hour, and the API ends such a request after ten minutes.
+_WHOLE_TOKENS_PER_SECOND = 128_000 / 3600
+_WHOLE_LONGEST_SECONDS = 600.0
+_ENDED_EARLY = Fallback("protocol", "Claude's stream ended before the reply was complete.")
+
+
+@dataclass(slots=True)
+class _Whole:
+    """A reply that came in one piece."""
+
+    model: str
+    ended: bool
+    input_tokens: int
+    output_tokens: int
+
+
+class _PassedExchange(Exchange):
+    """What the routes of Anthropic's API share."""
+
+    errors = ANTHROPIC
+    path: str
+
+    def read(self, body: bytes) -> str:
+        """Only the model's name is ours to change; all else is Anthropic's to judge."""
+        self._request = parse_object(body)
+        self._raw = body
+        asked = self._request.get("model")
+        if not isinstance(asked, str):
+            return self._endpoint.settings.claude_model  # Anthropic will say what is wrong
+        model = self._endpoint.settings.model_for(asked)
+        if model != asked:
+            self._raw = orjson.dumps({**self._request, "model": model})
+        return model
+
+    async def _pass_on(self, *, streaming: bool) -> RawAnswer:
+        query = self._scope["query_string"].decode("latin-1")
+        path = f"{self.path}?{query}" if query else self.path
+        return await self._endpoint.claude.pass_on(path, self._raw, self._scope["headers"], streaming=streaming)
+
+    async def _pass_whole(self, seconds: float, admission: Admission) -> None:
+        """Ask for an answer in one piece, and check that it is one before any of it goes on."""
+        try:
+            async with asyncio.timeout(seconds):
+                self._stream = answer = await self._pass_on(streaming=False)
+                parts = []
+                while (part := await answer.read_bytes()) is not None:
+                    parts.append(part)
+        except TimeoutError:
+            raise UpstreamError(Fallback("timeout", f"Claude's answer was not there after {seconds:g} s.")) from None
+        body = b"".join(parts)
+        document = _document(body, answer.status)
+        usage: Json = document.get("usage") or {}
+        model = str(document.get("model") or self._request.get("model") or "")
+        self._reply = _Whole(model, True, input_tokens(usage), output_tokens(usage))
+        if self.spends:
+            admission.success()
+        await self._respond(answer.status, self._served_by_claude(answer.headers), body)
+
+    async def _pass_on_mistake(self, error: UpstreamError, verdict: ClientError) -> None:
+        """Anthropic's own answer, byte for byte."""
+        if error.refused is not None:
+            headers = self._served_by_claude(error.refused.headers)
+            await self._respond(error.refused.status, headers, error.refused.body)
+        elif error.event:  # the stream was refused in its first event: its data is an error's body
+            body = error.event.partition(b"data:")[2].strip()
+            await self._respond(verdict.status, self._served_by_claude(JSON_HEADERS), body)
+        else:
+            await super()._pass_on_mistake(error, verdict)
+
+
+class MessagesExchange(_PassedExchange):
+    """One Messages request."""
+
+    path = MESSAGES_PATH
+
+    async def ask(self, admission: Admission) -> None:
+        """Pass the request on, and the answer back."""
+        if self._request.get("stream") is not True:
+            settings = self._endpoint.settings
+            seconds = whole_seconds(self._request.get("max_tokens"), settings.claude_first_token_seconds)
+            return await self._pass_whole(seconds, admission)
+        clock = self._clock(self._request.get("thinking"))
+        try:
+            async with clock:
+                self._stream = answer = await self._pass_on(streaming=True)
+                self._reply = passing = PassingStream(str(self._request.get("model")))
+                await self._relay(answer, passing, clock, admission)
+        except TimeoutError:
+            if not clock.expired:
+                raise
+            raise self._silence(clock) from None
+        except ValueError as error:
+            detail = f"Claude's stream could not be read: {error}."
+            raise UpstreamError(Fallback("protocol", detail)) from error
+
+    async def _relay(
+        self, answer: RawAnswer, passing: PassingStream, clock: ProgressClock, admission: Admission
+    ) -> None:
+        held = b""
+        while not passing.ended:
+            failure: UpstreamError | None = None
+            try:
+                read = await answer.read_bytes()
+            except UpstreamError as error:
+                read, failure = None, error
+            if read is None:
+                goodbye = passing.finish()
+                if goodbye is None:
+                    raise failure or UpstreamError(_ENDED_EARLY)
+                failure = None  # all that matters has come; only the goodbye is missing
+                held += goodbye
+            else:
+                held += passing.feed(read)
+                if passing.error is not None:
+                    failure = UpstreamError(taxonomy.classify_event(passing.error), event=passing.error_event)
+                if passing.progress:
+                    if not clock.started:
+                        admission.success()
+                    clock.progress()
+            if held and passing.started and (self._head_sent or failure is None):
+                clock.hold()
+                if not self._head_sent:
+                    await self._start(answer.status, self._served_by_claude(answer.headers))
+                await self._body_part(held, last=passing.ended)
+                clock.resume()
+                held = b""
+            if failure is not None:
+                raise failure
+
+    def _broken(self, error: UpstreamError, verdict: Fallback) -> bytes:
+        return error.event or super()._broken(error, verdict)
+
+
+class CountTokensExchange(_PassedExchange):
+    """One request to count tokens."""
+
+    path = COUNT_TOKENS_PATH
+    spends = False
+
+    async def ask(self, admission: Admission) -> None:
+        """Pass the request on, and the answer back; counting takes no longer than a first token."""
+        await self._pass_whole(self._endpoint.settings.claude_first_token_seconds, admission)
+
+
+class ModelsExchange(_PassedExchange):
+    """One request for the list of models."""
+
+    spends = False
+
+    def read(self, body: bytes) -> str:
+        """There is nothing to read."""
+        self._request = {}
+        return self._endpoint.settings.claude_model
+
+    async def ask(self, admission: Admission) -> None:
+        """Pass Anthropic's list on."""
+        await self._pass_whole(_MODELS_SECONDS, admission)
+
+    async def _pass_on(self, *, streaming: bool) -> RawAnswer:
+        query = self._scope["query_string"].decode("latin-1")
+        return await self._endpoint.claude.list_models(query, self._scope["headers"])
+
+
+def whole_seconds(max_tokens: Any, first_token_seconds: float) -> float:
+    """How long an answer in one piece may take: to its first token, and then as long as its length allows."""
+    tokens = max_tokens if isinstance(max_tokens, int) else 0
+    return min(_WHOLE_LONGEST_SECONDS, first_token_seconds + max(0, tokens) / _WHOLE_TOKENS_PER_SECOND)
+
+
+def _document(body: bytes, status: int) -> Json:
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        document = None
+    if not isinstance(document, dict):
+        raise UpstreamError(taxonomy.classify_not_json(status))
+    return document

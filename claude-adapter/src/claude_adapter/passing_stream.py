@@ -1,0 +1,122 @@
+"""A Messages stream on its way through: its bytes stay as they are, and are looked at only as much as the clocks need.
+
+Pure. Most events are deltas, which are known by their first bytes; only the few others are parsed.
+"""
+
+from typing import Any
+
+import orjson
+
+Json = dict[str, Any]
+
+_LARGEST_EVENT_BYTES = 4 * 1024 * 1024
+_DELTA = b"event: content_block_delta\n"
+_GOODBYE = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
+
+
+class PassingStream:
+    """Feed it reads, get back whole events.
+
+    `started` turns true with the first event that shows Claude at work on its answer, `ended` with the last one;
+    `progress` tells whether the last read held any content (pings are none); `error` is the event that broke it off.
+    """
+
+    def __init__(self, model: str) -> None:
+        self.model = model
+        self.started = False
+        self.ended = False
+        self.progress = False
+        self.error: Json | None = None
+        self.error_event = b""
+        self._stop_reason_seen = False
+        self._usage: Json = {}
+        self._rest = b""
+
+    def feed(self, read: bytes) -> bytes:
+        """The events that `read` completes, up to an `error`. Raises `ValueError` for what is no Messages stream."""
+        data = self._rest + read
+        if b"\r" in data:  # a proxy's line ends; JSON holds none that are bare
+            data = data.replace(b"\r\n", b"\n")
+        end = data.rfind(b"\n\n") + 2
+        if end == 1:
+            whole, self._rest = b"", data
+        else:
+            whole, self._rest = data[:end], data[end:]
+        if len(self._rest) > _LARGEST_EVENT_BYTES:
+            raise ValueError("an event of more than 4 MiB")
+        self.progress = False
+        if not whole:
+            return b""
+        start = 0
+        for event in whole[:-2].split(b"\n\n"):
+            if event.startswith(_DELTA):
+                self.started = self.progress = True
+            else:
+                self._read(event)
+                if self.error is not None:
+                    self.error_event = event + b"\n\n"
+                    return whole[:start]
+            start += len(event) + 2
+        return whole
+
+    def finish(self) -> bytes | None:
+        """What is missing at the end of the connection: nothing, the goodbye, or None for more than can be made up."""
+        if self.ended:
+            return b""
+        self.ended = self._stop_reason_seen
+        return _GOODBYE if self._stop_reason_seen else None
+
+    @property
+    def input_tokens(self) -> int:
+        """All tokens that were read, from the cache or not."""
+        return input_tokens(self._usage)
+
+    @property
+    def output_tokens(self) -> int:
+        """Tokens written so far, as last reported."""
+        return output_tokens(self._usage)
+
+    def _read(self, event: bytes) -> None:
+        data = b"\n".join(line[5:] for line in event.split(b"\n") if line.startswith(b"data:"))
+        if not data:
+            return  # a comment
+        document = orjson.loads(data)
+        if not isinstance(document, dict):
+            raise ValueError("an event that is no JSON object")  # wrong data, not a wrong type in our code
+        match document.get("type"):
+            case "message_start":
+                message = document.get("message") or {}
+                self.model = str(message.get("model") or self.model)
+                self._usage.update(message.get("usage") or {})
+            case "content_block_start":
+                # An empty text block is no word yet; thinking may now be silent for minutes, with only pings to pass.
+                block = document.get("content_block") or {}
+                if block.get("type") != "text" or block.get("text"):
+                    self.started = self.progress = True
+            case "content_block_delta":
+                self.started = self.progress = True
+            case "message_delta":
+                self.started = self.progress = True
+                self._stop_reason_seen = bool((document.get("delta") or {}).get("stop_reason"))
+                self._usage.update(document.get("usage") or {})
+            case "message_stop":
+                self.started = self.progress = self.ended = True
+            case "error":
+                self.error = document
+
+
+def input_tokens(usage: Json) -> int:
+    """All tokens that were read, by Anthropic's `usage`: from the cache or not."""
+    return sum(
+        _count(usage, name) for name in ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
+    )
+
+
+def output_tokens(usage: Json) -> int:
+    """The tokens that were written, by Anthropic's `usage`."""
+    return _count(usage, "output_tokens")
+
+
+def _count(usage: Json, name: str) -> int:
+    count = usage.get(name)
+    return count if isinstance(count, int) else 0
