@@ -15,7 +15,7 @@ Verdict = Literal["claude", "local", "rescued", "refused", "broken off", "cut", 
 with a proper error event. cut: the connection ended in the middle of an answer. lost: it ended without one. hung:
 nothing came for SILENCE_SECONDS, or not all by the deadline. malformed: it broke the dialect's own rules."""
 
-DIALECTS: tuple[Dialect, ...] = ("openai",)
+DIALECTS: tuple[Dialect, ...] = ("openai", "anthropic")
 PATHS = {"openai": "/v1/chat/completions", "anthropic": "/v1/messages"}
 SILENCE_SECONDS = 40.0
 DEADLINE_SECONDS = 60.0

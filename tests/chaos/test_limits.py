@@ -3,6 +3,7 @@
 import concurrent.futures
 import contextlib
 import json
+import re
 import socket
 import time
 from collections import Counter
@@ -61,6 +62,23 @@ def test_twice_as_many_as_there_are_places(stack: Stack, fake: FakeAnthropic, pa
             assert "A crowd." in response.text
 
 
+def test_what_the_edge_refuses_is_counted(stack: Stack, fake: FakeAnthropic) -> None:
+    """Also by a gateway that has been started anew."""
+    gateway = stack.room("gateway")
+    gateway.kill()
+    wait_for("a new gateway", lambda: stack.room("gateway").pid != gateway.pid)
+    stack.wait_for_backend("claude", 30)
+
+    def counted() -> bool:
+        fake.script(chunk_interval_seconds=0.3)
+        ask_at_once(stack, 2 * PLACES, "A crowd.")
+        fake.reset()
+        counts = re.findall(r'refusals_total\{dialect="openai",status="429"\} ([1-9])', stack.metrics("gateway"))
+        return bool(counts)
+
+    wait_for("refusals are counted", counted)
+
+
 def test_large_requests_have_fewer_places(stack: Stack, fake: FakeAnthropic) -> None:
     """A body costs the services several times its size."""
     fake.script(chunk_interval_seconds=0.3)
@@ -99,13 +117,3 @@ def test_who_sends_too_slowly_is_cut_off(stack: Stack) -> None:
     finally:
         for client in crowd:
             client.close()
-
-
-def test_the_gateway_is_done_without_while_it_hangs(stack: Stack) -> None:
-    """Frozen: requests go around it, and the one that was caught in it is answered when the watchdog has ended it."""
-    gateway = stack.room("gateway")
-    gateway.suspend()
-    for _ in range(3):
-        assert stack.ask("The gateway is frozen.").headers["X-Served-By"] == "claude"
-    wait_for("the gateway was ended", lambda: not gateway.is_running(), 60)
-    wait_for("another one answers", lambda: stack.client.get("/status").status_code == 200, 30)

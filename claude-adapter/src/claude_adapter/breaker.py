@@ -19,7 +19,7 @@ from claude_adapter.taxonomy import Fallback
 
 State = Literal["closed", "open", "half_open"]
 
-# A Claude that lists its models and then says nothing would cost every request the whole wait, if a probe were believed.
+# A Claude that lists its models and says nothing more would cost every request the whole wait, were a probe believed.
 SILENCE = frozenset({"first_token", "stall"})
 TRIAL = frozenset({"billing", "quota", "rate_limit", "model_not_found"}) | SILENCE
 OF_ONE_MODEL = frozenset({"rate_limit", "model_not_found", "overloaded"})

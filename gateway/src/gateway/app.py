@@ -21,6 +21,7 @@ from gateway.metrics import Metrics
 from gateway.models import Models, openai_shape, page
 from gateway.notice import Conversations
 from gateway.openai_error import OpenAIError
+from gateway.refusals import counting_refusals
 from gateway.rescue import RESCUE_LINE
 from gateway.settings import DEFAULT_NOTICE, Settings
 from gateway.status import Status
@@ -50,8 +51,9 @@ def create_app(settings: Settings) -> ASGIApp:
                 app.router.routes.append(Route(path, endpoint, methods=["POST"]))  # answers the other methods with 405
         app.state.metrics, app.state.status = metrics, status
         app.state.models = Models(brains, status, settings.aliases)
-        async with status.polling():
-            yield
+        with counting_refusals(settings.pilot_run_dir, metrics):
+            async with status.polling():
+                yield
         await brains.close()
 
     app = FastAPI(title="Pilot Light", lifespan=lifespan)
