@@ -24,10 +24,11 @@ from gateway.notice import Conversations
 from gateway.openai_error import OpenAIError
 from gateway.openapi import with_operations
 from gateway.rescue import RESCUE_LINE
+from gateway.responses import PATH as RESPONSES_PATH
+from gateway.responses import Responses
 from gateway.settings import DEFAULT_NOTICE, Settings
 from gateway.status import Status
 
-_DIALECTS: tuple[Dialect, ...] = (ChatCompletions(), Messages(), CountTokens())
 _INTERNAL_ERROR = OpenAIError(
     500, "Pilot Light made a mistake. Its log says where.", "internal_error", type="server_error"
 )
@@ -53,11 +54,16 @@ def create_app(settings: Settings) -> ASGIApp:
         notices = tuple(dict.fromkeys((settings.pilot_notice, DEFAULT_NOTICE, RESCUE_LINE)))
         brains = Brains(settings.pilot_run_dir / "brains.sock")
         conversations = Conversations(settings.pilot_notice_policy)
-        for dialect in _DIALECTS:
-            endpoint = Endpoint(dialect, brains, status, conversations, metrics, notices)
-            for path in (dialect.path, _ANTHROPIC + dialect.path) if dialect.name == "anthropic" else (dialect.path,):
-                endpoints[path] = endpoint
-                app.router.routes.append(Route(path, endpoint, methods=["POST"]))  # answers the other methods with 405
+
+        def endpoint(dialect: Dialect) -> Endpoint:
+            return Endpoint(dialect, brains, status, conversations, metrics, notices)
+
+        chat = endpoints[ChatCompletions.path] = endpoint(ChatCompletions())
+        endpoints[RESPONSES_PATH] = Responses(chat)
+        for dialect in (Messages(), CountTokens()):
+            endpoints[dialect.path] = endpoints[_ANTHROPIC + dialect.path] = endpoint(dialect)
+        for path, asked in endpoints.items():
+            app.router.routes.append(Route(path, asked, methods=["POST"]))  # answers the other methods with 405
         app.state.metrics, app.state.status = metrics, status
         app.state.models = Models(brains, status, settings.aliases)
         async with status.polling():
@@ -145,7 +151,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
     if status == 404:
         message = (
             f"There is nothing at {request.url.path}. Chat Completions are at POST /v1/chat/completions, "
-            "Messages at POST /v1/messages."
+            "Responses at POST /v1/responses, Messages at POST /v1/messages."
         )
         shaped = _error(request, 404, message, "not_found")
     else:

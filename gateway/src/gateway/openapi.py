@@ -89,6 +89,66 @@ _CHAT_COMPLETION: Json = {
     },
 }
 
+_ITEM: Json = {
+    "type": "object",
+    "anyOf": [
+        {
+            "required": ["role", "content"],
+            "properties": {
+                "type": {"const": "message"},
+                "role": {"enum": ["user", "assistant", "system", "developer"]},
+                "content": {"anyOf": [_TEXT, {"type": "array", "items": {"$ref": "#/components/schemas/InputText"}}]},
+            },
+        },
+        {
+            "required": ["type", "call_id", "name", "arguments"],
+            "properties": {
+                "type": {"const": "function_call"},
+                **dict.fromkeys(("call_id", "name", "arguments"), _TEXT),
+            },
+        },
+        {
+            "required": ["type", "call_id", "output"],
+            "properties": {"type": {"const": "function_call_output"}, "call_id": _TEXT, "output": _TEXT},
+        },
+        {"required": ["type"], "properties": {"type": {"const": "reasoning"}}},
+    ],
+}
+
+_RESPONSES_REQUEST: Json = {
+    "type": "object",
+    "required": ["input"],
+    "properties": {
+        "model": _CHAT_REQUEST["properties"]["model"],
+        "input": {"anyOf": [_TEXT, {"type": "array", "minItems": 1, "items": _ITEM}]},
+        "instructions": {"type": ["string", "null"]},
+        "stream": _FLAG,
+        "temperature": _NUMBER,
+        "top_p": _NUMBER,
+        "max_output_tokens": _LENGTH,
+        "parallel_tool_calls": _FLAG,
+        "tools": _nullable(_OBJECTS),
+        "tool_choice": _nullable({"anyOf": [_TEXT, _OBJECT]}),
+        "text": _nullable(_OBJECT),
+        "reasoning": _nullable(_OBJECT),
+        "metadata": _nullable(_OBJECT),
+        "previous_response_id": {"type": "null", "description": "Nothing is kept between requests: not supported."},
+    },
+}
+
+_RESPONSE: Json = {
+    "type": "object",
+    "required": ["id", "object", "created_at", "status", "model", "output", "usage"],
+    "properties": {
+        "id": _TEXT,
+        "object": {"const": "response"},
+        "created_at": {"type": "integer"},
+        "status": {"enum": ["completed", "incomplete"]},
+        "model": {"type": "string", "description": "The model that really answered."},
+        "output": _OBJECTS,
+    },
+}
+
 _COUNT_REQUEST: Json = {
     "type": "object",
     "required": ["model", "messages"],
@@ -166,6 +226,13 @@ _ANTHROPIC_ERROR: Json = {
 SCHEMAS: Json = {
     "ChatCompletionRequest": _CHAT_REQUEST,
     "ChatCompletion": _CHAT_COMPLETION,
+    "InputText": {
+        "type": "object",
+        "required": ["type", "text"],
+        "properties": {"type": {"enum": ["input_text", "output_text"]}, "text": _TEXT},
+    },
+    "ResponsesRequest": _RESPONSES_REQUEST,
+    "Response": _RESPONSE,
     "MessagesRequest": _MESSAGES_REQUEST,
     "Message": _MESSAGE,
     "CountTokensRequest": _COUNT_REQUEST,
@@ -227,6 +294,7 @@ PATHS: Json = {
     "/v1/chat/completions": _operation(
         "OpenAI Chat Completions", "ChatCompletionRequest", "ChatCompletion", "OpenAIError", streams=True
     ),
+    "/v1/responses": _operation("OpenAI Responses", "ResponsesRequest", "Response", "OpenAIError", streams=True),
     "/v1/messages": _operation("Anthropic Messages", "MessagesRequest", "Message", "AnthropicError", streams=True),
     "/v1/messages/count_tokens": _operation(
         "Tokens of a Messages request", "CountTokensRequest", "TokenCount", "AnthropicError", streams=False
