@@ -91,6 +91,8 @@ def test_the_clients_own_mistake_stays_its_own(keyed: Stack) -> None:
     response = keyed.ask(messages=[{"role": "user", "content": "hi"}], n=2)
     assert response.status_code == 400
     assert response.json()["error"]["param"] == "n"
+    assert response.headers["X-Served-By"] == "claude"
+    assert "X-Fallback-Reason" not in response.headers
     assert keyed.ask().headers["X-Served-By"] == "claude"
 
 

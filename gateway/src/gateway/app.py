@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import AsyncIterator
+from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
@@ -21,16 +22,26 @@ from gateway.metrics import Metrics
 from gateway.models import Models, openai_shape, page
 from gateway.notice import Conversations
 from gateway.openai_error import OpenAIError
+from gateway.openapi import with_operations
 from gateway.refusals import counting_refusals
 from gateway.rescue import RESCUE_LINE
+from gateway.responses import PATH as RESPONSES_PATH
+from gateway.responses import Responses
 from gateway.settings import DEFAULT_NOTICE, Settings
 from gateway.status import Status
 
-_DIALECTS: tuple[Dialect, ...] = (ChatCompletions(), Messages(), CountTokens())
 _INTERNAL_ERROR = OpenAIError(
     500, "Pilot Light made a mistake. Its log says where.", "internal_error", type="server_error"
 )
 _ANTHROPIC = "/anthropic"  # some clients want a base URL of its own for each dialect
+
+
+class _Described(FastAPI):
+    def openapi(self) -> dict[str, Any]:
+        """FastAPI's document, and beside it the operations that bypass FastAPI."""
+        if not self.openapi_schema:
+            self.openapi_schema = with_operations(super().openapi())
+        return self.openapi_schema
 
 
 def create_app(settings: Settings) -> ASGIApp:
@@ -44,11 +55,16 @@ def create_app(settings: Settings) -> ASGIApp:
         notices = tuple(dict.fromkeys((settings.pilot_notice, DEFAULT_NOTICE, RESCUE_LINE)))
         brains = Brains(settings.pilot_run_dir / "brains.sock")
         conversations = Conversations(settings.pilot_notice_policy)
-        for dialect in _DIALECTS:
-            endpoint = Endpoint(dialect, brains, status, conversations, metrics, notices)
-            for path in (dialect.path, _ANTHROPIC + dialect.path) if dialect.name == "anthropic" else (dialect.path,):
-                endpoints[path] = endpoint
-                app.router.routes.append(Route(path, endpoint, methods=["POST"]))  # answers the other methods with 405
+
+        def endpoint(dialect: Dialect) -> Endpoint:
+            return Endpoint(dialect, brains, status, conversations, metrics, notices)
+
+        chat = endpoints[ChatCompletions.path] = endpoint(ChatCompletions())
+        endpoints[RESPONSES_PATH] = Responses(chat)
+        for dialect in (Messages(), CountTokens()):
+            endpoints[dialect.path] = endpoints[_ANTHROPIC + dialect.path] = endpoint(dialect)
+        for path, asked in endpoints.items():
+            app.router.routes.append(Route(path, asked, methods=["POST"]))  # answers the other methods with 405
         app.state.metrics, app.state.status = metrics, status
         app.state.models = Models(brains, status, settings.aliases)
         with counting_refusals(settings.pilot_run_dir, metrics):
@@ -56,7 +72,7 @@ def create_app(settings: Settings) -> ASGIApp:
                 yield
         await brains.close()
 
-    app = FastAPI(title="Pilot Light", lifespan=lifespan)
+    app = _Described(title="Pilot Light", lifespan=lifespan)
     app.add_exception_handler(ApiError, _api_error)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Exception, _unexpected_error)
@@ -70,7 +86,7 @@ def create_app(settings: Settings) -> ASGIApp:
         """Which brain is on, since when and why."""
         return JSONResponse(request.app.state.status.snapshot())
 
-    @app.get("/v1/models")
+    @app.get("/v1/models", responses={400: {"description": "`limit`, `after_id` or `before_id` is wrong."}})
     @app.get(f"{_ANTHROPIC}/v1/models", include_in_schema=False)
     async def models(request: Request) -> JSONResponse:
         """The names that can be asked for: Claude's, the local model's, and the one that takes what is best."""
@@ -79,7 +95,7 @@ def create_app(settings: Settings) -> ASGIApp:
             return JSONResponse(page(found, request.query_params))
         return JSONResponse({"object": "list", "data": [openai_shape(entry) for entry in found]})
 
-    @app.get("/v1/models/{name}")
+    @app.get("/v1/models/{name}", responses={404: {"description": "There is no such model."}})
     @app.get(f"{_ANTHROPIC}/v1/models/{{name}}", include_in_schema=False)
     async def model(request: Request, name: str) -> JSONResponse:
         """One of these names."""
@@ -93,7 +109,7 @@ def create_app(settings: Settings) -> ASGIApp:
         """Whether this process runs."""
         return JSONResponse({"ok": True})
 
-    @app.get("/readyz")
+    @app.get("/readyz", responses={503: {"description": "No brain can answer."}})
     async def readyz(request: Request) -> JSONResponse:
         """Whether at least one brain can answer."""
         active = request.app.state.status.active
@@ -137,7 +153,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
     if status == 404:
         message = (
             f"There is nothing at {request.url.path}. Chat Completions are at POST /v1/chat/completions, "
-            "Messages at POST /v1/messages."
+            "Responses at POST /v1/responses, Messages at POST /v1/messages."
         )
         shaped = _error(request, 404, message, "not_found")
     else:

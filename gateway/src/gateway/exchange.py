@@ -54,6 +54,10 @@ class Endpoint:
         """Answer one request, and count it when its last byte has gone."""
         await _Exchange(self, scope, send).run(receive)
 
+    def count(self, backend: str, outcome: str) -> None:
+        """One request has ended."""
+        self.metrics.requests.labels(self.dialect.name, backend, outcome).inc()
+
 
 class _Exchange:
     """One request and its answer."""
@@ -87,7 +91,7 @@ class _Exchange:
                     await self._refuse(self._dialect.failure(500, message, "internal_error", {}))
             if client.gone:
                 self._outcome = "client_gone"
-        self._room.metrics.requests.labels(self._dialect.name, self._backend, self._outcome).inc()
+        self._room.count(self._backend, self._outcome)
 
     async def _answer(self, raw: bytes) -> None:
         request = self._dialect.read(raw, self._headers.get(b"content-type", b"").decode("latin-1"))
