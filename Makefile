@@ -4,7 +4,7 @@ SHELL := /bin/sh
 PYTHON := .venv/bin/python
 PARTS := gateway claude-adapter local-llm native tests
 
-.PHONY: help setup run stop up down drill test test-unit test-integration test-monitoring test-containers lint format bench
+.PHONY: help setup run stop up down drill faults test test-unit test-integration test-chaos test-monitoring test-containers lint format bench
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,13 +27,19 @@ down:  ## stop the containers; volumes stay
 drill: setup  ## make Claude unusable for 20 s on the running stack, ask throughout, and judge
 	@$(PYTHON) native/drill.py
 
-test: test-unit test-integration test-monitoring test-containers  ## all tests; installs what they need
+faults: setup  ## every fault of Anthropic's, in each dialect, whole and streamed: who answers, and how soon (15 minutes)
+	@$(PYTHON) tests/chaos/fault_table.py
+
+test: test-unit test-integration test-chaos test-monitoring test-containers  ## all tests; installs what they need
 
 test-unit: setup  ## the rooms one by one, and the stand-in for Anthropic
 	$(PYTHON) -m pytest gateway claude-adapter local-llm tests/unit tests/fake_anthropic
 
 test-integration: setup  ## the real stack, started as `make run` starts it
 	$(PYTHON) -m pytest tests/integration
+
+test-chaos: setup  ## faults, kills, freezes and limits, and a soak of SOAK_SECONDS (180)
+	$(PYTHON) -m pytest -s tests/chaos
 
 test-monitoring: setup  ## alert rules and dashboard, against a real Prometheus if one is installed
 	$(PYTHON) -m pytest tests/monitoring
@@ -52,3 +58,4 @@ format: setup  ## let ruff rewrite the files
 
 bench: setup  ## CPU, latency and memory of the stack against a fast stand-in, beside the budgets
 	$(PYTHON) tests/bench/bench.py
+	$(PYTHON) tests/bench/shedding.py
