@@ -137,7 +137,7 @@ def keep_striking(
     draws: Callable[[random.Random], Strike], draw: random.Random, outages: Outages, soak: Soak, stop: threading.Event
 ) -> None:
     """One strike after another, with pauses in which all may be well."""
-    while not stop.wait(draw.uniform(0.5, 5)):
+    while not stop.wait(draw.uniform(1, 8)):
         name, part, begin, end = draws(draw)
         seconds = draw.uniform(0.5, 5)
         soak.strikes[name] += 1
