@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from claude_adapter.breaker import Breaker
 from claude_adapter.chat import ChatExchange
 from claude_adapter.claude import Claude
+from claude_adapter.doubts import Doubts
 from claude_adapter.drill import drill_seconds
 from claude_adapter.errors import BadRequestError, error_body
 from claude_adapter.exchange import Endpoint, Exchange
@@ -31,6 +32,7 @@ from claude_adapter.probe import Prober
 from claude_adapter.reasons import RecentReasons
 from claude_adapter.settings import Settings
 from claude_adapter.state import state_document
+from claude_adapter.taxonomy import Fallback
 
 _log = logging.getLogger(__name__)
 
@@ -60,9 +62,13 @@ def create_app(settings: Settings) -> ASGIApp:
             prober.now()
 
     breaker = Breaker(time.monotonic, settings.claude_model, on_open)
-    prober = Prober(
-        breaker, claude.probe, settings.claude_probe_seconds, lambda result: metrics.probes.labels(result).inc()
-    )
+
+    def on_probe(failure: Fallback | None) -> None:
+        metrics.probes.labels(failure.reason if failure else "ok").inc()
+        doubts.settle(failure)
+
+    prober = Prober(breaker, claude.probe, settings.claude_probe_seconds, on_probe)
+    doubts = Doubts(prober.once)
     secret = settings.anthropic_api_key
     key = ApiKey(secret.get_secret_value() if secret else None, settings.anthropic_api_key_file, on_key)
 
@@ -77,7 +83,7 @@ def create_app(settings: Settings) -> ASGIApp:
         await claude.close()
 
     def endpoint(exchange: type[Exchange]) -> Endpoint:
-        return Endpoint(exchange, settings, claude, breaker, reasons, metrics)
+        return Endpoint(exchange, settings, claude, breaker, reasons, metrics, doubts)
 
     endpoints = {path: endpoint(exchange) for path, exchange in _EXCHANGES.items()}
     routes: list[BaseRoute] = [Route(path, asked, methods=["POST"]) for path, asked in endpoints.items()]

@@ -1,8 +1,13 @@
 """How long Claude may be silent."""
 
 import asyncio
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
+
+from claude_adapter.taxonomy import Fallback
+
+_DOUBT_SECONDS = 5.0
 
 
 class ProgressClock:
@@ -11,13 +16,30 @@ class ProgressClock:
     One lazy timer looks at the deadline only when it fires: setting a timer anew for every chunk would cost more than
     the chunk does. Time spent on a slow client is not Claude's: `hold()` stops the clock until the next
     `progress()` or `resume()`.
+
+    `on_doubt(self)` is called every few seconds of silence; `give_up` ends the wait before its time.
     """
 
-    __slots__ = ("_deadline", "_left_seconds", "_loop", "_timeout", "_timer", "stall_seconds", "started")
+    __slots__ = (
+        "__weakref__",
+        "_deadline",
+        "_left_seconds",
+        "_limit_seconds",
+        "_loop",
+        "_on_doubt",
+        "_timeout",
+        "_timer",
+        "given_up",
+        "stall_seconds",
+        "started",
+    )
 
-    def __init__(self, first_seconds: float, stall_seconds: float) -> None:
+    def __init__(self, first_seconds: float, stall_seconds: float, on_doubt: "Callable[[ProgressClock], None]") -> None:
         self._loop = asyncio.get_running_loop()
         self.stall_seconds = stall_seconds
+        self._limit_seconds = first_seconds
+        self._on_doubt = on_doubt
+        self.given_up: Fallback | None = None
         self._deadline = self._loop.time() + first_seconds
         self._left_seconds = first_seconds
         self._timeout = asyncio.timeout(None)
@@ -25,7 +47,7 @@ class ProgressClock:
 
     async def __aenter__(self) -> Self:
         await self._timeout.__aenter__()
-        self._timer = self._loop.call_at(self._deadline, self._look)
+        self._timer = self._loop.call_at(self._next_look(), self._look)
         return self
 
     async def __aexit__(
@@ -43,9 +65,10 @@ class ProgressClock:
         """Content came, or the client took what came."""
         if not self.started:
             self.started = True
+            self._limit_seconds = self.stall_seconds
             self._deadline = self._loop.time() + self.stall_seconds
             self._timer.cancel()
-            self._timer = self._loop.call_at(self._deadline, self._look)
+            self._timer = self._loop.call_at(self._next_look(), self._look)
         else:
             self._deadline = self._loop.time() + self.stall_seconds
 
@@ -58,9 +81,20 @@ class ProgressClock:
         """The client took what came, but that was no progress of Claude's: the clock goes on where it was held."""
         self._deadline = self._loop.time() + self._left_seconds
 
+    def give_up(self, verdict: Fallback) -> None:
+        """Nothing can come any more, for this reason."""
+        if self._deadline != float("inf") and not self._timeout.expired():
+            self.given_up = verdict
+            self._timeout.reschedule(self._loop.time())
+
     def _look(self) -> None:
         now = self._loop.time()
         if now >= self._deadline:
             self._timeout.reschedule(now)
-        else:
-            self._timer = self._loop.call_at(min(self._deadline, now + self.stall_seconds), self._look)
+            return
+        if now - (self._deadline - self._limit_seconds) >= _DOUBT_SECONDS:
+            self._on_doubt(self)
+        self._timer = self._loop.call_at(self._next_look(), self._look)
+
+    def _next_look(self) -> float:
+        return min(self._deadline, self._loop.time() + _DOUBT_SECONDS)

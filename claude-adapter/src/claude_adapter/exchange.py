@@ -19,6 +19,7 @@ from starlette.types import Message, Receive, Scope, Send
 from claude_adapter.breaker import TRIAL, Admission, Breaker
 from claude_adapter.claude import Claude, RawAnswer
 from claude_adapter.clock import ProgressClock
+from claude_adapter.doubts import Doubts
 from claude_adapter.errors import BadRequestError, ErrorDialect, UpstreamError
 from claude_adapter.metrics import Metrics
 from claude_adapter.reasons import RecentReasons
@@ -67,6 +68,7 @@ class Endpoint:
     breaker: Breaker
     reasons: RecentReasons
     metrics: Metrics
+    doubts: Doubts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. Whatever happens ends as an answer, a 4xx or a 503; never as a 500."""
@@ -178,10 +180,12 @@ class Exchange(ABC):
         settings = self._endpoint.settings
         thinks = isinstance(thinking, dict) and thinking.get("type") not in (None, "disabled")
         stall_seconds = settings.claude_stall_seconds * (_STALL_FACTOR_WHILE_THINKING if thinks else 1)
-        return ProgressClock(settings.claude_first_token_seconds, stall_seconds)
+        return ProgressClock(settings.claude_first_token_seconds, stall_seconds, self._endpoint.doubts.about)
 
     def _silence(self, clock: ProgressClock) -> UpstreamError:
         """What a clock that ran out says about Claude."""
+        if clock.given_up:
+            return UpstreamError(clock.given_up)
         if clock.started:
             detail = f"Claude fell silent for {clock.stall_seconds:g} s in the middle of its reply."
             return UpstreamError(Fallback("stall", detail))

@@ -17,7 +17,7 @@ _JITTER = 0.2
 class Prober:
     """Probes one at a time: soon after an opening, then at the interval (start to start), and at once when told to.
 
-    `probe()` returns None when all is well. `on_result` is told "ok" or the reason.
+    `probe()` returns None when all is well, as `on_result` is told.
     """
 
     def __init__(
@@ -25,7 +25,7 @@ class Prober:
         breaker: Breaker,
         probe: Callable[[], Awaitable[Fallback | None]],
         interval_seconds: float,
-        on_result: Callable[[str], None],
+        on_result: Callable[[Fallback | None], None],
     ) -> None:
         self._breaker = breaker
         self._probe = probe
@@ -33,6 +33,7 @@ class Prober:
         self._on_result = on_result
         self._wake = asyncio.Event()
         self._forced = False
+        self._wanted = False
         self._next_at = 0.0
         self.last: tuple[float, str] | None = None
 
@@ -44,6 +45,11 @@ class Prober:
     def now(self) -> None:
         """Probe at once, whatever the breaker says: at start, and when the key has changed."""
         self._forced = True
+        self._wake.set()
+
+    def once(self) -> None:
+        """One more probe, whatever the breaker says, when the interval allows it."""
+        self._wanted = True
         self._wake.set()
 
     async def run(self) -> None:
@@ -58,7 +64,7 @@ class Prober:
                 except TimeoutError:
                     pass
                 continue
-            self._forced = False
+            self._forced = self._wanted = False
             interval_seconds = self._interval_seconds * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311  # jitter, no secret
             self._next_at = self._breaker.clock() + interval_seconds
             await self._probe_once()
@@ -68,7 +74,7 @@ class Prober:
     def _wait_seconds(self) -> float | None:
         if self._forced:
             return 0.0
-        return max(0.0, self._next_at - self._breaker.clock()) if self._breaker.wants_probe() else None
+        return max(0.0, self._next_at - self._breaker.clock()) if self._wanted or self._breaker.wants_probe() else None
 
     async def _probe_once(self) -> None:
         try:
@@ -84,4 +90,4 @@ class Prober:
             self._breaker.probe_failed(failure)
         result = failure.reason if failure else "ok"
         self.last = (self._breaker.clock(), result)
-        self._on_result(result)
+        self._on_result(failure)

@@ -1,0 +1,89 @@
+"""A silent request: is Claude thinking, or is the line dead?"""
+
+import asyncio
+
+import pytest
+
+from claude_adapter import clock as clock_module
+from claude_adapter.clock import ProgressClock
+from claude_adapter.doubts import Doubts
+from claude_adapter.taxonomy import Fallback
+
+DEAD = Fallback("timeout", "The line is dead.")
+
+
+class Line:
+    """Counts the probes that were asked for."""
+
+    def __init__(self) -> None:
+        self.probes = 0
+        self.doubts = Doubts(self._probe)
+        self.asked = asyncio.Event()
+
+    def _probe(self) -> None:
+        self.probes += 1
+        self.asked.set()
+
+
+@pytest.fixture
+def line(monkeypatch: pytest.MonkeyPatch) -> Line:
+    monkeypatch.setattr(clock_module, "_DOUBT_SECONDS", 0.02)
+    return Line()
+
+
+async def wait_in_silence(line: Line) -> ProgressClock:
+    """Wait for Claude until the clock ends it; gives the clock."""
+    clock = ProgressClock(30, 30, line.doubts.about)
+    with pytest.raises(TimeoutError):
+        async with clock:
+            await asyncio.Event().wait()
+    return clock
+
+
+async def test_a_dead_line_is_given_up(line: Line) -> None:
+    """Two failed probes in a row end the wait, long before its time, with the probe's reason."""
+    waiting = asyncio.create_task(wait_in_silence(line))
+    for _ in range(2):
+        line.asked.clear()
+        await asyncio.wait_for(line.asked.wait(), 10)
+        line.doubts.settle(DEAD)
+    clock = await asyncio.wait_for(waiting, 10)
+    assert clock.given_up == DEAD
+
+
+@pytest.mark.parametrize(
+    "results",
+    [
+        [None],  # the line is well: Claude is thinking
+        [DEAD, None, DEAD, None],  # a lost packet now and then
+        [Fallback("overloaded", "x"), Fallback("server_error", "x")],  # somebody answers: the line is not dead
+    ],
+    ids=["well", "a lost packet", "an unwell Claude"],
+)
+async def test_a_thinking_claude_is_waited_for(line: Line, results: list[Fallback | None]) -> None:
+    """As long as the line lives, the long clock decides."""
+    waiting = asyncio.create_task(wait_in_silence(line))
+    for result in results:
+        line.asked.clear()
+        await asyncio.wait_for(line.asked.wait(), 10)
+        line.doubts.settle(result)
+    assert not waiting.done()
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+
+async def test_who_speaks_is_not_doubted(line: Line) -> None:
+    """Progress, and waiting for a slow client, are no silence of Claude's."""
+    async with ProgressClock(30, 30, line.doubts.about) as clock:
+        for _ in range(20):
+            clock.progress()
+            await asyncio.sleep(0.005)
+        clock.hold()
+        line.doubts.settle(DEAD)
+        line.doubts.settle(DEAD)
+        await asyncio.sleep(0.1)
+        probes = line.probes
+        clock.progress()
+    assert clock.given_up is None
+    assert probes <= 1  # one, should the machine have held us up between two words
