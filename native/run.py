@@ -1,6 +1,6 @@
-"""`make run`: check everything, start the rooms under supervisor, say in one line what is on, stop all on Ctrl-C.
+"""`make run`: check all, start the rooms under supervisor, say in one line what is on, watch, stop all on Ctrl-C.
 
-Stays in memory while Pilot Light runs, so it uses little beyond the standard library.
+Stays in memory while Pilot Light runs, so it imports little.
 """
 
 import contextlib
@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from dotenv import dotenv_values
+
+from watchdog import Watchdog
 
 HERE = Path(__file__).resolve().parent
 START_DEADLINE_SECONDS = 120
@@ -53,7 +55,11 @@ def main() -> int:
         if not started and supervisor.poll() is None:
             say(f"Pilot Light did not come up within {START_DEADLINE_SECONDS} s. The logs are in {run_dir / 'logs'}.")
             supervisor.terminate()
-        supervisor.wait()
+        watchdog = Watchdog(run_dir)
+        while supervisor.poll() is None:
+            watchdog.check()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                supervisor.wait(1)
     finally:
         if supervisor.poll() is None:
             supervisor.terminate()

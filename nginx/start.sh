@@ -11,6 +11,7 @@ metrics_listen=${PILOT_LISTEN:-127.0.0.1}  # no key protects the metrics, so the
 port=${PILOT_PORT:-8080}
 metrics_port=${PILOT_METRICS_PORT:-9145}
 keys=${PILOT_KEYS:-}
+concurrency=${PILOT_CONCURRENCY:-64}
 
 refuse() {
     echo "nginx: $1" >&2
@@ -23,6 +24,9 @@ for pair in "PILOT_PORT=$port" "PILOT_METRICS_PORT=$metrics_port"; do
     esac
     [ "${pair#*=}" -ge 1 ] && [ "${pair#*=}" -le 65535 ] || refuse "$pair is not a port number. Set it to a number from 1 to 65535."
 done
+case $concurrency in
+    *[!0-9]* | '' | 0*) refuse "PILOT_CONCURRENCY=$concurrency is not a number above 0. It is how many requests are answered at once." ;;
+esac
 case $bind in
     *[!0-9a-fA-F.:]*) refuse "PILOT_BIND=$bind is not an IP address. Use 127.0.0.1, or 0.0.0.0 together with PILOT_KEYS." ;;
 esac
@@ -30,8 +34,8 @@ case $bind in
     127.* | ::1) ;;
     *) [ -n "$keys" ] || refuse "PILOT_BIND=$bind lets other machines in, and PILOT_KEYS is empty, so anyone could spend your credit. Set PILOT_KEYS, or bind to 127.0.0.1." ;;
 esac
-# A Unix socket's path may have 107 characters; the longest of ours is gateway.sock.
-[ ${#run_dir} -le 90 ] || refuse "the path $run_dir is too long for a socket. Set PILOT_RUN_DIR to a shorter one, such as /tmp/pilot-light."
+# A Unix socket's path may have 107 characters; the longest of ours is no-gateway.sock.
+[ ${#run_dir} -le 88 ] || refuse "the path $run_dir is too long for a socket. Set PILOT_RUN_DIR to a shorter one, such as /tmp/pilot-light."
 
 # nginx compares map strings without regard to case; a regular expression does not.
 keys_conf() {
@@ -69,7 +73,7 @@ done
 if [ -s "$run_dir/nginx.pid" ] && command -v pkill > /dev/null; then
     pkill -KILL -g "$(cat "$run_dir/nginx.pid")" nginx || true  # 1: there were none
 fi
-rm -f "$run_dir/nginx.pid" "$run_dir/brains.sock"
+rm -f "$run_dir/nginx.pid" "$run_dir/brains.sock" "$run_dir/no-gateway.sock"
 
 # Root's workers must be able to reach root's sockets; anyone else's nginx has no user to change to.
 user=
@@ -82,7 +86,7 @@ keys_conf > "$run_dir/nginx/keys.conf"
 extras=$here
 [ -n "${PILOT_LISTEN:-}" ] || extras=/nonexistent  # what only containers have beside it
 sed -e "s|@USER@|$user|" -e "s|@HERE@|$extras|" -e "s|@RUN_DIR@|$run_dir|g" -e "s|@LISTEN@|$listen|g" \
-    -e "s|@METRICS_LISTEN@|$metrics_listen|g" \
+    -e "s|@CONCURRENCY@|$concurrency|g" -e "s|@METRICS_LISTEN@|$metrics_listen|g" \
     -e "s|@PORT@|$port|g" -e "s|@METRICS_PORT@|$metrics_port|g" \
     "$here/nginx.conf" > "$run_dir/nginx/nginx.conf"
 exec nginx -p "$run_dir/nginx" -e stderr -c "$run_dir/nginx/nginx.conf"

@@ -65,9 +65,8 @@ class Stack:
             "ANTHROPIC_BASE_URL": "http://127.0.0.1:9",  # nobody: a test that means Claude says where it is
             **environment,
         }
-        assert urlsplit(self.environment["ANTHROPIC_BASE_URL"]).hostname == "127.0.0.1", (
-            "tests never talk to the real API"
-        )
+        host = urlsplit(self.environment["ANTHROPIC_BASE_URL"]).hostname or ""
+        assert host == "127.0.0.1" or host.endswith(".invalid"), "tests never talk to the real API"
         self.process = self.launch()
         self.client = httpx.Client(base_url=self.url, timeout=60.0, trust_env=False)
         try:
@@ -102,23 +101,42 @@ class Stack:
         `/status` may be a second behind: what opened the breaker just now is not in it yet.
         """
         if backend == "claude":
-            wait_for("the adapter's breaker is closed", lambda: self.adapter_state() == "closed", seconds)
-        wait_for(f"{backend} is on", lambda: self.status()["active_backend"] == backend, seconds)
+            wait_for("the adapter's breaker is closed", self._breaker_is_closed, seconds)
+        wait_for(f"{backend} is on", lambda: self._active_backend() == backend, seconds)
 
     def adapter_state(self) -> str | None:
         """The state of claude-adapter's breaker, asked of itself; None when it does not answer."""
-        # Not httpx: when nobody listens on a Unix socket, it leaves its own one for the garbage collector to warn of.
-        with socket.socket(socket.AF_UNIX) as adapter:
-            adapter.settimeout(1.0)
-            try:
-                adapter.connect(str(self.run_dir / "claude.sock"))
-                adapter.sendall(b"GET /state HTTP/1.0\r\n\r\n")
-                with adapter.makefile("rb") as answer:
-                    body = answer.read().partition(b"\r\n\r\n")[2]
-            except OSError:
-                return None
-        state: str | None = json.loads(body)["state"] if body else None
+        status, body = self.ask_room("claude.sock", "/state")
+        state: str | None = json.loads(body)["state"] if status == 200 else None
         return state
+
+    def ask_room(self, name: str, path: str) -> tuple[int, bytes]:
+        """GET from a room through its own socket: status and body; (0, b"") when it does not answer within a second.
+
+        Not by httpx: when nobody listens on a Unix socket, it leaves its own one for the garbage collector to warn of.
+        """
+        with socket.socket(socket.AF_UNIX) as room:
+            room.settimeout(1.0)
+            try:
+                room.connect(str(self.run_dir / name))
+                room.sendall(f"GET {path} HTTP/1.0\r\n\r\n".encode())
+                with room.makefile("rb") as answer:
+                    head, _, body = answer.read().partition(b"\r\n\r\n")
+            except OSError:
+                return 0, b""
+        return (int(head.split()[1]), body) if head else (0, b"")
+
+    def _active_backend(self) -> str | None:
+        try:
+            return self.status().get("active_backend")  # absent in the 503 of a stack without its gateway
+        except httpx.TransportError:
+            return None
+
+    def _breaker_is_closed(self) -> bool:
+        state = self.adapter_state()
+        if state == "half_open":  # a real request has to close it
+            self.ask("Are you back?", max_tokens=1)
+        return state == "closed"
 
     def metrics(self, room: str) -> str:
         """The room's metrics as Prometheus text, through nginx's metrics port."""

@@ -5,7 +5,7 @@ import pytest
 from claude_adapter.breaker import Admission, Breaker
 from claude_adapter.taxonomy import REASONS, Fallback
 
-PROBED = ("connect", "timeout", "server_error", "first_token", "stall", "protocol", "auth", "permission")
+PROBED = ("connect", "timeout", "server_error", "protocol", "auth", "permission")
 
 
 class Bench:
@@ -71,6 +71,35 @@ def test_probe_does_not_close_what_it_cannot_prove(bench: Bench, reason: str) ->
     assert not bench.breaker.wants_probe()
     bench.breaker.probe_ok()
     assert bench.refused() == reason
+
+
+@pytest.mark.parametrize("reason", ["first_token", "stall"])
+def test_silence_is_tried_with_one_request(bench: Bench, reason: str) -> None:
+    """A Claude that lists its models and says nothing more would cost every request the whole wait: so a good probe
+    closes nothing, and after a while one request tries; it doubles each time."""
+    waits = []
+    for _ in range(3):
+        bench.fail(reason)
+        opened_at = bench.now
+        while bench.refused():
+            assert bench.breaker.wants_probe()
+            bench.breaker.probe_ok()
+            bench.now += 0.5
+        waits.append(bench.now - opened_at)
+    assert waits == [5, 10, 20]
+    trial = bench.admit()
+    assert bench.refused() == reason
+    trial.success()
+    assert bench.state() == ("closed", None)
+
+
+def test_silence_that_a_probe_explains_is_closed_by_a_probe(bench: Bench) -> None:
+    """The whole API is silent: then its first good sign is enough."""
+    bench.fail("first_token")
+    bench.breaker.probe_failed(Fallback("timeout", "x"))
+    assert bench.state() == ("open", "timeout")
+    bench.breaker.probe_ok()
+    assert bench.state() == ("closed", None)
 
 
 def test_failed_probe_opens_and_renames(bench: Bench) -> None:

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from testcontainers.compose import DockerCompose
 
-from containers.project import Project
+from containers.project import SERVICES, Project
 from stack import REPOSITORY, clean_environment, free_port
 
 
@@ -62,5 +62,10 @@ def project() -> Iterator[Project]:
         )
         assert "ANTHROPIC_API_KEY" not in clean_environment()
         with compose, httpx.Client(base_url=f"http://127.0.0.1:{control_port}", trust_env=False) as anthropic:
-            yield Project(compose, anthropic, secrets / "anthropic_api_key", port, metrics_port)
+            up = Project(compose, anthropic, secrets / "anthropic_api_key", port, metrics_port)
+            with up.client:
+                yield up
+        names = [f"{settings['COMPOSE_PROJECT_NAME']}/{service}" for service in (*SERVICES, "anthropic")]
+        # What else carries these layers keeps them; prometheus' image has no name of the run's own.
+        subprocess.run(["docker", "image", "rm", *names], capture_output=True, check=False)
         del os.environ["COMPOSE_PROJECT_NAME"]

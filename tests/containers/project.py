@@ -78,6 +78,10 @@ class Project:
         os.kill(pid, signal.SIGKILL)
         wait_for(f"{service} is started again", lambda: self.inspect(service)["State"]["Pid"] not in (0, pid), 60)
 
+    def image(self, service: str) -> str:
+        """The name of the service's image, in this run alone."""
+        return f"{os.environ['COMPOSE_PROJECT_NAME']}/{service}"
+
     def health(self, service: str) -> str:
         """healthy, unhealthy or starting."""
         state = self.inspect(service)["State"]

@@ -4,10 +4,12 @@ import itertools
 import subprocess
 import threading
 import time
+import uuid
 from collections import Counter
 from collections.abc import Callable
 
 import httpx
+import psutil
 import pytest
 
 from containers.project import SERVICES, Project
@@ -77,6 +79,9 @@ def test_who_sees_the_key(keyed: Project) -> None:
 
 def test_a_key_added_later_lights_claude_up(project: Project) -> None:
     """Without a restart, within seconds."""
+    project.key_file.unlink(missing_ok=True)
+    project.wait_for_brain("local", 10)
+    project.anthropic.post("/reset").raise_for_status()
     project.write_key(KEY)
     began = time.monotonic()
     project.wait_for_brain("claude", 10)
@@ -112,13 +117,40 @@ def pause(project: Project, service: str) -> None:
     project.compose_command("unpause", service)
 
 
+def freeze(project: Project, service: str) -> None:
+    """Its process, or one of nginx's workers, is stopped and nobody lets it go on: the healthcheck has to end it."""
+    process = psutil.Process(project.inspect(service)["State"]["Pid"]).children()[0]
+    if service == "nginx":
+        process = process.children()[0]
+    process.suspend()
+    wait_for(f"{service} was ended", lambda: not process.is_running(), 90)
+
+
+def change_image(project: Project, service: str) -> None:
+    """An update, as a person makes it: the image is built anew, and `up` replaces what has changed and nothing else."""
+    others = {other: project.inspect(other)["Id"] for other in SERVICES if other != service}
+    before = project.inspect(service)["Image"]
+    image = project.image(service)
+    subprocess.run(
+        ["docker", "build", "--quiet", "--label", f"changed={uuid.uuid4()}", "--tag", image, "-"],
+        input=f"FROM {image}\n".encode(),
+        capture_output=True,
+        check=True,
+    )
+    project.compose_command("up", "--detach", "--no-build", "--timeout", "5")
+    assert project.inspect(service)["Image"] != before
+    assert {other: project.inspect(other)["Id"] for other in others} == others
+
+
 STRIKES: dict[str, Callable[[Project, str], object]] = {
     "killed": lambda project, service: project.kill(service),
     "stopped and started": lambda project, service: project.compose_command("restart", "--timeout", "5", service),
     "recreated": lambda project, service: project.compose_command(
         "up", "--detach", "--no-deps", "--force-recreate", "--timeout", "5", service
     ),
+    "given a changed image": change_image,
     "paused": pause,
+    "frozen": freeze,
 }
 # A strike at the edge costs whoever is connected to it at that moment and whoever asks while it is down.
 MAY_LOSE = {"nginx"}
@@ -177,10 +209,10 @@ def test_prometheus_sees_every_room(keyed: Project) -> None:
     wait_for("every target is up", lambda: not down(), 40)
 
 
-def test_images_stay_small() -> None:
+def test_images_stay_small(project: Project) -> None:
     """The Python images without the model stay under 250 MB."""
     model_bytes = {"local-llm": 98e6}
     for service in ("gateway", "claude-adapter", "local-llm"):
-        command = ["docker", "image", "inspect", "--format", "{{.Size}}", f"pilot-light/{service}"]
+        command = ["docker", "image", "inspect", "--format", "{{.Size}}", project.image(service)]
         size_bytes = int(subprocess.run(command, capture_output=True, check=True).stdout)
         assert size_bytes - model_bytes.get(service, 0) < 250e6

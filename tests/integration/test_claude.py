@@ -1,7 +1,6 @@
 """With a key Claude answers, in full and at once."""
 
 import base64
-import itertools
 import json
 
 from chat_stream import stream
@@ -39,8 +38,7 @@ def test_each_token_is_here_before_the_next_is_made(keyed: Stack, anthropic: Fak
         if chunk["choices"] and chunk["choices"][0]["delta"].get("content")
     ]
     assert len(text_chunks) == 5
-    gaps = [later - earlier for earlier, later in itertools.pairwise(text_chunks)]
-    assert all(0.3 < gap < 0.6 for gap in gaps), gaps
+    assert text_chunks[-1] - text_chunks[0] > 3 * 0.4, text_chunks  # kept back, they would all come with the last
     assert streamed.done == 1
 
 

@@ -5,6 +5,7 @@ depends on the reason it opened for:
 
 * by a good probe (`PROBED`): what a free `GET /v1/models` can prove: network, key, a working API;
 * by a trial (`TRIAL`): what only a real request can prove; after a delay the circuit is half open and lets one through;
+  of a silent Claude (`SILENCE`) a failed probe gives a better reason meanwhile, which a good one then closes;
 * a drill lies over it all until its time is over.
 """
 
@@ -18,7 +19,9 @@ from claude_adapter.taxonomy import Fallback
 
 State = Literal["closed", "open", "half_open"]
 
-TRIAL = frozenset({"billing", "quota", "rate_limit", "model_not_found"})
+# A Claude that lists its models and says nothing more would cost every request the whole wait, were a probe believed.
+SILENCE = frozenset({"first_token", "stall"})
+TRIAL = frozenset({"billing", "quota", "rate_limit", "model_not_found"}) | SILENCE
 OF_ONE_MODEL = frozenset({"rate_limit", "model_not_found", "overloaded"})
 
 _TRIAL_FIRST_DELAY_SECONDS = 5.0
@@ -222,9 +225,9 @@ class Breaker:
         self._drill_until = now + seconds
 
     def wants_probe(self) -> bool:
-        """Whether a good probe could close anything."""
+        """Whether a probe could close anything, or tell more."""
         return self._has_key and any(
-            circuit.state == "open" and circuit.cause is not None and circuit.cause.reason not in TRIAL
+            circuit.state == "open" and circuit.cause is not None and circuit.cause.reason not in TRIAL - SILENCE
             for circuit in (self._everything, *self._models.values())
         )
 

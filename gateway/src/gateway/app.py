@@ -23,6 +23,7 @@ from gateway.models import Models, openai_shape, page
 from gateway.notice import Conversations
 from gateway.openai_error import OpenAIError
 from gateway.openapi import with_operations
+from gateway.refusals import counting_refusals
 from gateway.rescue import RESCUE_LINE
 from gateway.responses import PATH as RESPONSES_PATH
 from gateway.responses import Responses
@@ -66,8 +67,9 @@ def create_app(settings: Settings) -> ASGIApp:
             app.router.routes.append(Route(path, asked, methods=["POST"]))  # answers the other methods with 405
         app.state.metrics, app.state.status = metrics, status
         app.state.models = Models(brains, status, settings.aliases)
-        async with status.polling():
-            yield
+        with counting_refusals(settings.pilot_run_dir, metrics):
+            async with status.polling():
+                yield
         await brains.close()
 
     app = _Described(title="Pilot Light", lifespan=lifespan)

@@ -16,10 +16,11 @@ from gateway.api_error import ApiError
 from gateway.brains import Brains, UnreachableError
 from gateway.client_watch import ClientWatch, read_body
 from gateway.dialect import Broken, Dialect, Json, Request
+from gateway.hang import Hang, HungError
 from gateway.metrics import Metrics
 from gateway.notice import Conversations, strip_notices
 from gateway.rescue import RESCUE_LINE
-from gateway.status import AdapterHungError, Status
+from gateway.status import Status
 
 _log = logging.getLogger(__name__)
 
@@ -101,14 +102,26 @@ class _Exchange:
 
         path = self._dialect.path
         by_name = request.model in ("local", self._room.status.local.model)
-        if not by_name and not self._room.status.adapter_hung:
+        status = self._room.status
+        if not by_name and not status.adapter_hang.hung:
             try:
-                with self._room.status.abandoning_hung_adapter():
-                    response = await self._ask(path, raw)
+                with status.adapter_hang.abandoning():
+                    try:
+                        with status.local_hang.abandoning(lambda: status.claude.state in ("open", "down")):
+                            response = await self._ask(path, raw)
+                    except HungError:
+                        raise self._last_words() from None
                 return await self._relay(request, response, by_name=False)
-            except AdapterHungError:  # nothing has been sent yet: the next line asks again, around the adapter
+            except HungError:  # nothing has been sent yet: the next line asks again, around the adapter
                 pass
-        return await self._relay(request, await self._ask(f"/local{path}", raw), by_name=by_name)
+        return await self._relay(request, await self._ask_local(raw), by_name=by_name)
+
+    async def _ask_local(self, raw: bytes) -> aiohttp.ClientResponse:
+        try:
+            with self._room.status.local_hang.abandoning():
+                return await self._ask(f"/local{self._dialect.path}", raw)
+        except HungError:
+            raise self._last_words() from None
 
     async def _ask(self, path: str, raw: bytes) -> aiohttp.ClientResponse:
         headers = self._dialect.passed_forward(self._headers)
@@ -136,8 +149,7 @@ class _Exchange:
                     self._room.conversations.answered_by_claude(request.body)
                 if stream:
                     return await self._relay_claude_stream(request, response, headers)
-                with self._room.status.abandoning_hung_adapter():
-                    body = await self._read(response)
+                body = await self._read(response, self._room.status.adapter_hang)
                 return await self._send_whole(response.status, headers, body)
 
             notice = False
@@ -148,7 +160,7 @@ class _Exchange:
                 notice = response.status == 200 and self._wants_notice(request)
             if stream:
                 return await self._relay_local_stream(response, headers, notice=notice)
-            body = await self._read(response)
+            body = await self._read(response, self._room.status.local_hang)
             if notice and (answer := self._dialect.put_in_front(orjson.loads(body), self._room.notice)):
                 body = orjson.dumps(answer)
                 self._room.metrics.notices.inc()
@@ -162,10 +174,11 @@ class _Exchange:
         told_now = self._room.conversations.tell(request.body)
         return told_now or (not unless_told and self._room.conversations.policy != "never")
 
-    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
+    async def _read(self, response: aiohttp.ClientResponse, hang: Hang) -> bytes:
         try:
-            return await response.read()
-        except aiohttp.ClientError:
+            with hang.abandoning():
+                return await response.read()
+        except (aiohttp.ClientError, HungError):
             raise self._last_words() from None
 
     async def _send_whole(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
@@ -180,20 +193,22 @@ class _Exchange:
         noticed = self._dialect.noticed(self._room.notice) if notice else None
         try:
             # The first event only opens the answer; it comes before prefill, and the notice goes right behind it.
-            first_event = await events.readuntil(b"\n\n")
+            with self._room.status.local_hang.abandoning():
+                first_event = await events.readuntil(b"\n\n")
             if noticed is not None:
                 first_event = noticed.begin(first_event)
                 self._room.metrics.notices.inc()
             await self._send_piece(first_event)
             first_token = False
-            while piece := await events.readany():
-                if not first_token and self._dialect.has_words(piece):
-                    first_token = True
-                    self._observe(self._room.metrics.first_token)
-                if noticed is not None and not noticed.settled:
-                    piece = noticed.feed(piece)
-                await self._send_piece(piece)
-        except (aiohttp.ClientError, ConnectionError):
+            with self._room.status.local_hang.abandoning():
+                while piece := await events.readany():
+                    if not first_token and self._dialect.has_words(piece):
+                        first_token = True
+                        self._observe(self._room.metrics.first_token)
+                    if noticed is not None and not noticed.settled:
+                        piece = noticed.feed(piece)
+                    await self._send_piece(piece)
+        except (aiohttp.ClientError, ConnectionError, HungError):
             await self._break_off()
         else:
             await self._end()
@@ -219,7 +234,7 @@ class _Exchange:
         rest = b""
         error_mark = self._dialect.error_mark
         try:
-            with self._room.status.abandoning_hung_adapter():
+            with self._room.status.adapter_hang.abandoning():
                 while piece := await events.readany():
                     whole, separator, rest = (rest + piece).rpartition(b"\n\n")
                     whole += separator
@@ -230,7 +245,7 @@ class _Exchange:
                         return error + after
                     said += whole
                     await self._send_piece(whole)
-        except (aiohttp.ClientError, ConnectionError, AdapterHungError):
+        except (aiohttp.ClientError, ConnectionError, HungError):
             return b""
         return None if self._dialect.is_whole(said) else b""
 
@@ -246,24 +261,25 @@ class _Exchange:
             reason = self._dialect.reason_of(error_event) if error_event else "adapter_down"
             try:
                 await self._go_on(request, broken, reason)
-            except (ApiError, aiohttp.ClientError, ConnectionError):
+            except (ApiError, aiohttp.ClientError, ConnectionError, HungError):
                 await self._break_off()
             else:
                 await self._end()
 
     async def _go_on(self, request: Request, broken: Broken, reason: str) -> None:
         body = broken.continuation(request.body)
-        async with await self._ask(f"/local{self._dialect.path}", body) as response:
+        async with await self._ask_local(body) as response:
             if response.status != 200:
                 raise self._last_words(await _retry_and_reason(response))
             self._outcome = "rescued"
             self._room.metrics.rescues.labels(reason).inc()
             if self._wants_notice(request, unless_told=False):
                 await self._send_piece(broken.line(response.headers["X-Model"], RESCUE_LINE))
-            while event := await response.content.readuntil(b"\n\n"):
-                if event.startswith(self._dialect.error_mark):
-                    self._outcome = "broken"
-                await self._send_piece(broken.join(event.removesuffix(b"\n\n")))
+            with self._room.status.local_hang.abandoning():
+                while event := await response.content.readuntil(b"\n\n"):
+                    if event.startswith(self._dialect.error_mark):
+                        self._outcome = "broken"
+                    await self._send_piece(broken.join(event.removesuffix(b"\n\n")))
 
     async def _break_off(self, error_event: bytes = b"") -> None:
         """End a stream that cannot be finished: an error in its own form, so that nobody takes the half for a whole."""
@@ -304,7 +320,7 @@ class _Exchange:
     def _last_words(self, local_says: tuple[int, str | None] = (RETRY_AFTER_SECONDS, None)) -> ApiError:
         """Nobody can answer: what is wrong with each brain, and when to try again."""
         retry_after_seconds, reason = local_says
-        local = reason or ("It failed." if self._room.status.local.ready else "It is not running yet.")
+        local = reason or ("It failed." if self._room.status.local.ready else "It is not running, or hangs.")
         return self._dialect.failure(
             503,
             f"Nobody can answer right now. Claude: {self._room.status.claude.detail} The local model: {local} "

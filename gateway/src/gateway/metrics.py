@@ -85,6 +85,12 @@ class Metrics:
             "Seconds in which Claude was not the active backend.",
             registry=self.registry,
         )
+        self.edge_refusals = Counter(
+            "pilotlight_edge_refusals_total",
+            "Requests nginx refused at the edge: 401 no key, 413 too large, 429 too many at once, 503 nobody there.",
+            ["status", "dialect"],
+            registry=self.registry,
+        )
         self.notices = Counter(
             "pilotlight_notices_total", "Answers that began with the notice.", registry=self.registry
         )
@@ -108,6 +114,8 @@ class Metrics:
             self.fallbacks.labels(reason)
             self.rescues.labels(reason)
             self.fallback_reason.labels(reason).set(0)
+        for dialect in DIALECTS:
+            self.edge_refusals.labels("429", dialect)
         # A rate sees no first event in a series that is born with it.
         for backend in BACKENDS:
             for outcome in ("ok", "broken", "nobody"):

@@ -3,24 +3,22 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import aiohttp
 
+from gateway.hang import Hang
 from gateway.metrics import BACKENDS, REASONS, Metrics
 
 Backend = Literal["claude", "local", "none"]
 
 POLL_SECONDS = 1.0
-# A stopped process still accepts connections: after this long without an answer the adapter counts as hung.
-HUNG_SECONDS = 3.0
-
-
-class AdapterHungError(Exception):
-    """claude-adapter has stopped answering while a request waited for it."""
+# A stopped process still accepts connections: after this long without an answer a brain counts as hung.
+ADAPTER_HUNG_SECONDS = 3.0
+LOCAL_HUNG_SECONDS = 5.0  # its model takes the processor from it
 
 
 @dataclass(frozen=True)
@@ -60,15 +58,14 @@ class Status:
         self.local = LocalView()
         self.active: Backend = "none"
         self.since = time.time()
-        self.adapter_hung = False
+        self.adapter_hang = Hang(ADAPTER_HUNG_SECONDS)
+        self.local_hang = Hang(LOCAL_HUNG_SECONDS)
         self.last_failover: Change | None = None
         self.last_failback: Change | None = None
         self._metrics = metrics
         self._notice = notice
-        self._adapter_answered = time.monotonic()
         self._counted_until = time.monotonic()
         self._surprise = asyncio.Event()
-        self._waiting_for_adapter: set[Callable[[], None]] = set()
         timeout = aiohttp.ClientTimeout(total=POLL_SECONDS)
         self._adapter = aiohttp.ClientSession(
             "http://claude-adapter", connector=aiohttp.UnixConnector(str(run_dir / "claude.sock")), timeout=timeout
@@ -90,35 +87,13 @@ class Status:
             await self._adapter.close()
             await self._local.close()
 
-    @contextlib.contextmanager
-    def abandoning_hung_adapter(self) -> Iterator[None]:
-        """Raises AdapterHungError inside the context, wherever it waits, when the adapter is found to hang."""
-        task = asyncio.current_task()
-        hung = False
-
-        def abandon() -> None:
-            nonlocal hung
-            hung = True
-            if task:
-                task.cancel()
-
-        self._waiting_for_adapter.add(abandon)
-        try:
-            yield
-        except asyncio.CancelledError:
-            if not hung or not task or task.uncancel() > 0:  # the client has left
-                raise
-            raise AdapterHungError from None
-        finally:
-            self._waiting_for_adapter.discard(abandon)
-
     def surprise(self) -> None:
         """An answer came from another brain than expected: look again at once."""
         self._surprise.set()
 
     async def reason_for(self, request_id: str) -> str:
         """Why claude-adapter did not answer this request (its 503 is lost when nginx moves on)."""
-        if self.adapter_hung:
+        if self.adapter_hang.hung:
             return "adapter_down"
         try:
             async with self._adapter.get(f"/reasons/{request_id}") as response:
@@ -163,19 +138,14 @@ class Status:
             async with self._adapter.get("/state") as response:
                 state = await response.json()
         except aiohttp.ClientConnectorError:
-            # Refused at once: dead, not hung, and nginx moves on by itself.
-            self._adapter_answered = time.monotonic()
-            self.adapter_hung = False
+            self.adapter_hang.answered()
             return ClaudeView()
         except (aiohttp.ClientError, TimeoutError, ValueError):
-            self.adapter_hung = time.monotonic() - self._adapter_answered >= HUNG_SECONDS
-            if not self.adapter_hung:
+            self.adapter_hang.unanswered()
+            if not self.adapter_hang.hung:
                 return self.claude
-            for abandon in tuple(self._waiting_for_adapter):
-                abandon()
             return ClaudeView(detail="The claude-adapter does not answer; requests go around it until it does.")
-        self._adapter_answered = time.monotonic()
-        self.adapter_hung = False
+        self.adapter_hang.answered()
         return ClaudeView(
             state=state["state"],
             reason=state["reason"],
@@ -188,8 +158,13 @@ class Status:
         try:
             async with self._local.get("/healthz") as response:
                 health = await response.json()
-        except (aiohttp.ClientError, TimeoutError, ValueError):
+        except aiohttp.ClientConnectorError:
+            self.local_hang.answered()
             return LocalView()
+        except (aiohttp.ClientError, TimeoutError, ValueError):
+            self.local_hang.unanswered()
+            return LocalView()
+        self.local_hang.answered()
         return LocalView(**{name: health[name] for name in ("ready", "model", "context_tokens", "queue_depth")})
 
     def _activate(self, backend: Backend) -> None:

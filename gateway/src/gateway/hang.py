@@ -1,0 +1,58 @@
+"""A brain that hangs: its process accepts connections and says nothing, so whoever waits for it would wait for ever."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+
+
+class HungError(Exception):
+    """The brain has stopped answering while a request waited for it."""
+
+
+class Hang:
+    """Knows whether one brain hangs, from being told of each poll, and frees those who wait for it."""
+
+    def __init__(self, after_seconds: float) -> None:
+        self.hung = False
+        self._after_seconds = after_seconds
+        self._answered_at = time.monotonic()
+        self._waiting: dict[object, Callable[[], None]] = {}
+
+    def answered(self) -> None:
+        """It answered the poll, or refused at once: a dead one does not hang, and nginx moves on from it by itself."""
+        self._answered_at = time.monotonic()
+        self.hung = False
+
+    def unanswered(self) -> None:
+        """It left the poll without an answer; often enough, and it hangs."""
+        self.hung = time.monotonic() - self._answered_at >= self._after_seconds
+        if self.hung:
+            for abandon in tuple(self._waiting.values()):
+                abandon()
+
+    @contextlib.contextmanager
+    def abandoning(self, waits: Callable[[], bool] = lambda: True) -> Iterator[None]:
+        """Raises HungError inside the context, wherever it waits, when the brain is found to hang.
+
+        `waits` says whether the context does wait for this brain, when that is not certain.
+        """
+        task = asyncio.current_task()
+        mine = object()
+        hung = False
+
+        def abandon() -> None:
+            nonlocal hung
+            if not hung and task and waits():
+                hung = True
+                task.cancel()
+
+        self._waiting[mine] = abandon
+        try:
+            yield
+        except asyncio.CancelledError:
+            if not hung or not task or task.uncancel() > 0:  # the client has left
+                raise
+            raise HungError from None
+        finally:
+            del self._waiting[mine]

@@ -1,0 +1,89 @@
+"""Ends what hangs, so that the supervisor starts it again: a stopped process accepts connections and says nothing.
+
+People are led around a hung room sooner than this (see the gateway's status, and /.way in nginx.conf); this is for the
+requests that were caught in it, which break off and go elsewhere when it ends, and for the room itself.
+"""
+
+import contextlib
+import os
+import signal
+import socket
+import time
+import xmlrpc.client
+from pathlib import Path
+
+from supervisor.xmlrpc import SupervisorTransport  # type: ignore[import-untyped]  # ships no types
+
+HUNG_SECONDS = 10.0
+ANSWER_SECONDS = 1.0
+SOCKETS = {"gateway": "gateway.sock", "claude-adapter": "claude.sock", "local-llm": "local.sock"}
+
+
+class Watchdog:
+    """Watches the rooms of one run directory; call `check` about once a second."""
+
+    def __init__(self, run_dir: Path) -> None:
+        self._run_dir = run_dir
+        self._hung_since: dict[str, float] = {}
+
+    def check(self) -> None:
+        """Look at every room and every nginx worker once; kill what has hung for HUNG_SECONDS."""
+        for room, name in SOCKETS.items():
+            if self._too_long(room, hung=not answers(self._run_dir / name)):
+                self._kill_room(room)
+        workers = nginx_workers(self._run_dir)
+        for pid in workers:
+            if self._too_long(f"nginx worker {pid}", hung=is_stopped(pid)):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
+    def _too_long(self, who: str, *, hung: bool) -> bool:
+        if not hung:
+            self._hung_since.pop(who, None)
+            return False
+        now = time.monotonic()
+        if now - self._hung_since.setdefault(who, now) < HUNG_SECONDS:
+            return False
+        del self._hung_since[who]
+        return True
+
+    def _kill_room(self, room: str) -> None:
+        transport = SupervisorTransport(None, None, f"unix://{self._run_dir}/supervisor.sock")
+        supervisor = xmlrpc.client.ServerProxy("http://127.0.0.1", transport)
+        # It may have ended in this moment, or the supervisor itself may be stopping: then all is done.
+        with contextlib.suppress(xmlrpc.client.Fault, OSError):
+            supervisor.supervisor.signalProcess(room, "KILL")
+
+
+def answers(path: Path) -> bool:
+    """Whether whoever listens on this socket says something within ANSWER_SECONDS. Who is not there does not hang."""
+    with socket.socket(socket.AF_UNIX) as room:
+        room.settimeout(ANSWER_SECONDS)
+        try:
+            room.connect(str(path))
+            room.sendall(b"GET /healthz HTTP/1.1\r\nHost: room\r\nConnection: close\r\n\r\n")
+            room.recv(1)
+        except (TimeoutError, BlockingIOError):  # the latter: nobody takes connections out of its queue any more
+            return False
+        except OSError:
+            return True
+    return True
+
+
+def nginx_workers(run_dir: Path) -> list[int]:
+    """The process ids of nginx's workers; none while it is not running."""
+    try:
+        master = int((run_dir / "nginx.pid").read_text())
+        children = Path(f"/proc/{master}/task/{master}/children").read_text().split()
+    except (OSError, ValueError):
+        return []
+    return [int(child) for child in children]
+
+
+def is_stopped(pid: int) -> bool:
+    """Whether the process is frozen by a signal. (A worker shares its port, so it cannot be asked by itself.)"""
+    try:
+        after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2]
+    except OSError:
+        return False
+    return after_name.split()[0] == "T"
