@@ -25,7 +25,9 @@ def main() -> int:
         room.sock.connect(f"/run/pilot-light/{sys.argv[1]}")
         room.request("GET", "/healthz")
         status = room.getresponse().status
-    except (TimeoutError, BlockingIOError):
+    except OSError as error:
+        if not isinstance(error, TimeoutError | BlockingIOError) and not any(map(is_stopped, children_of_init())):
+            sys.exit(str(error))  # it has not begun to listen, or has just died: it does not hang
         times = int(UNANSWERED.read_text()) + 1 if UNANSWERED.exists() else 1
         UNANSWERED.write_text(str(times))
         if times < PATIENCE:
@@ -34,8 +36,6 @@ def main() -> int:
         for pid in children_of_init():
             os.kill(pid, signal.SIGKILL)
         sys.exit("it hung, and was ended")
-    except OSError as error:
-        sys.exit(str(error))
     UNANSWERED.unlink(missing_ok=True)
     return 0 if status == 200 else 1
 
@@ -43,6 +43,11 @@ def main() -> int:
 def children_of_init() -> list[int]:
     """The room's process: the child of the container's init. (This program is nobody's child here.)"""
     return [int(child) for child in Path("/proc/1/task/1/children").read_text().split()]
+
+
+def is_stopped(pid: int) -> bool:
+    """Whether the process is frozen by a signal."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ def main() -> int:
         if not started and supervisor.poll() is None:
             say(f"Pilot Light did not come up within {START_DEADLINE_SECONDS} s. The logs are in {run_dir / 'logs'}.")
             supervisor.terminate()
-        watchdog = Watchdog(run_dir)
+        watchdog = Watchdog(run_dir, supervisor.pid)
         while supervisor.poll() is None:
             watchdog.check()
             with contextlib.suppress(subprocess.TimeoutExpired):

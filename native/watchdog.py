@@ -20,20 +20,24 @@ SOCKETS = {"gateway": "gateway.sock", "claude-adapter": "claude.sock", "local-ll
 
 
 class Watchdog:
-    """Watches the rooms of one run directory; call `check` about once a second."""
+    """Watches the rooms of one run directory, children of the supervisor; call `check` about once a second."""
 
-    def __init__(self, run_dir: Path) -> None:
+    def __init__(self, run_dir: Path, supervisor_pid: int) -> None:
         self._run_dir = run_dir
+        self._supervisor_pid = supervisor_pid
         self._hung_since: dict[str, float] = {}
 
     def check(self) -> None:
-        """Look at every room and every nginx worker once; kill what has hung for HUNG_SECONDS."""
+        """Look at every room and every nginx worker once; kill what has hung for HUNG_SECONDS.
+
+        By its silence, or, where there is nobody to ask (a room that has not begun to listen, a worker, which shares
+        its port), by its state.
+        """
         for room, name in SOCKETS.items():
             if self._too_long(room, hung=not answers(self._run_dir / name)):
                 self._kill_room(room)
-        workers = nginx_workers(self._run_dir)
-        for pid in workers:
-            if self._too_long(f"nginx worker {pid}", hung=is_stopped(pid)):
+        for pid in (*children(self._supervisor_pid), *nginx_workers(self._run_dir)):
+            if self._too_long(str(pid), hung=is_stopped(pid)):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
 
@@ -73,15 +77,21 @@ def answers(path: Path) -> bool:
 def nginx_workers(run_dir: Path) -> list[int]:
     """The process ids of nginx's workers; none while it is not running."""
     try:
-        master = int((run_dir / "nginx.pid").read_text())
-        children = Path(f"/proc/{master}/task/{master}/children").read_text().split()
+        return children(int((run_dir / "nginx.pid").read_text()))
     except (OSError, ValueError):
         return []
-    return [int(child) for child in children]
+
+
+def children(pid: int) -> list[int]:
+    """The process ids of its children; none when it is gone."""
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
 
 
 def is_stopped(pid: int) -> bool:
-    """Whether the process is frozen by a signal. (A worker shares its port, so it cannot be asked by itself.)"""
+    """Whether the process is frozen by a signal."""
     try:
         after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2]
     except OSError:

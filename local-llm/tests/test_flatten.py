@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from local_llm.errors import BadRequestError
-from local_llm.flatten import PERSONA, Conversation, Message, flatten
+from local_llm.flatten import CUT_MARK, Conversation, Message, flatten
 
 U, A = "user", "assistant"
 
@@ -18,9 +18,9 @@ CALL = {"id": "c1", "type": "function", "function": {"name": "get_weather", "arg
 
 CASES: list[tuple[str, list[dict[str, Any]], Conversation]] = [
     (
-        "a plain question gets the default persona",
+        "a plain question has no system text",
         [{"role": U, "content": "Hi"}],
-        Conversation(PERSONA, ((said(U, "Hi"),),)),
+        Conversation("", ((said(U, "Hi"),),)),
     ),
     (
         "developer means system, several are joined wherever they stand",
@@ -32,7 +32,7 @@ CASES: list[tuple[str, list[dict[str, Any]], Conversation]] = [
         Conversation("One.\n\nTwo.", ((said(U, "Hi"),),)),
     ),
     (
-        "images, documents and sounds become markers; thoughts vanish",
+        "images, documents, sounds and thoughts become markers",
         [
             {
                 "role": U,
@@ -45,7 +45,7 @@ CASES: list[tuple[str, list[dict[str, Any]], Conversation]] = [
                 ],
             }
         ],
-        Conversation(PERSONA, ((said(U, "Look\n[image]\n[document]\n[audio]"),),)),
+        Conversation("", ((said(U, "Look\n[image]\n[document]\n[audio]\n[thinking]"),),)),
     ),
     (
         "a tool exchange becomes text, and stays in the turn of the one who asked",
@@ -57,7 +57,7 @@ CASES: list[tuple[str, list[dict[str, Any]], Conversation]] = [
             {"role": U, "content": "Thanks"},
         ],
         Conversation(
-            PERSONA,
+            "",
             (
                 (
                     said(U, "Weather?"),
@@ -72,7 +72,7 @@ CASES: list[tuple[str, list[dict[str, Any]], Conversation]] = [
     (
         "neighbours of one role are merged",
         [{"role": U, "content": "Hi"}, {"role": U, "content": ""}, {"role": U, "content": "there"}],
-        Conversation(PERSONA, ((said(U, "Hi\n\nthere"),),)),
+        Conversation("", ((said(U, "Hi\n\nthere"),),)),
     ),
     (
         "a user who speaks before the tool's result was answered does not tear the exchange apart",
@@ -83,7 +83,7 @@ CASES: list[tuple[str, list[dict[str, Any]], Conversation]] = [
             {"role": U, "content": "Well?"},
         ],
         Conversation(
-            PERSONA,
+            "",
             (
                 (
                     said(U, "Weather?"),
@@ -96,22 +96,44 @@ CASES: list[tuple[str, list[dict[str, Any]], Conversation]] = [
     (
         "an answer at the end is one to be gone on with",
         [{"role": U, "content": "Count"}, {"role": A, "content": "One, two,"}],
-        Conversation(PERSONA, ((said(U, "Count"),),), partial="One, two,"),
+        Conversation("", ((said(U, "Count"),),), partial="One, two,"),
+    ),
+    (
+        "an answer to be gone on with has no marks in it",
+        [
+            {"role": U, "content": "Count"},
+            {"role": A, "content": [{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "One,"}]},
+        ],
+        Conversation("", ((said(U, "Count"),),), partial="One,"),
+    ),
+    (
+        "Claude Code's attribution changes with every request, and goes",
+        [
+            {
+                "role": "system",
+                "content": [
+                    {"type": "text", "text": "x-anthropic-billing-header: cc_version=2.1.37.0d9; cch=fa690;"},
+                    {"type": "text", "text": "You are Claude Code."},
+                ],
+            },
+            {"role": U, "content": "Hi"},
+        ],
+        Conversation("You are Claude Code.", ((said(U, "Hi"),),)),
     ),
     (
         "nothing but instructions is a question",
         [{"role": "system", "content": "Say hello."}],
-        Conversation(PERSONA, ((said(U, "Say hello."),),)),
+        Conversation("", ((said(U, "Say hello."),),)),
     ),
     (
         "an empty question is still one",
         [{"role": U, "content": ""}],
-        Conversation(PERSONA, ((said(U, ""),),)),
+        Conversation("", ((said(U, ""),),)),
     ),
     (
         "a result nobody called for still has a name",
         [{"role": U, "content": "x"}, {"role": "tool", "content": "42"}],
-        Conversation(PERSONA, ((said(U, "x\n\n[tool returned: 42]"),),)),
+        Conversation("", ((said(U, "x\n\n[tool returned: 42]"),),)),
     ),
 ]
 
@@ -120,6 +142,25 @@ CASES: list[tuple[str, list[dict[str, Any]], Conversation]] = [
 def test_flattened(messages: list[dict[str, Any]], expected: Conversation) -> None:
     """Each shape a client sends becomes plain turns."""
     assert flatten(messages) == expected
+
+
+def test_long_calls_and_results_are_short() -> None:
+    """Their ends stay; what was in a file of 100,000 characters is not read by a small model."""
+    call = {"id": "c1", "function": {"name": "write", "arguments": "{" + "x" * 9_000 + "}"}}
+    messages = [
+        {"role": U, "content": "Go"},
+        {"role": A, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c1", "content": "begin" + "y" * 100_000 + "end"},
+    ]
+    _, called, returned = flatten(messages).turns[0]
+    assert called.text.startswith("[called write({x")
+    assert called.text.endswith("x})]")
+    assert returned.text.startswith("[write returned: beginy")
+    assert returned.text.endswith("yend]")
+    assert len(called.text) < 400
+    assert len(returned.text) < 2200
+    assert CUT_MARK in called.text
+    assert CUT_MARK in returned.text
 
 
 @pytest.mark.parametrize(

@@ -5,151 +5,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
-import socket
-import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
-
-URL = "/v1/chat/completions"
-MODEL = "SmolLM2-135M-Instruct"
-CAPITAL_QUESTION = "What is the capital of France?"
-CAPITAL: dict[str, Any] = {"messages": [{"role": "user", "content": CAPITAL_QUESTION}], "temperature": 0}
-STORY = "Once there was a lamp keeper who walked along the shore and counted the boats that came home. "
-
-
-START_SECONDS = 60
-
-
-class Server:
-    """A running local-llm."""
-
-    def __init__(self, process: subprocess.Popen[bytes], run_dir: Path) -> None:
-        self.process = process
-        self._socket = str(run_dir / "local.sock")
-
-    def client(self) -> httpx.AsyncClient:
-        """A client on its socket."""
-        return httpx.AsyncClient(
-            transport=httpx.AsyncHTTPTransport(uds=self._socket), base_url="http://local", timeout=120
-        )
-
-    def get(self, path: str) -> httpx.Response:
-        """One blocking GET."""
-        with httpx.Client(transport=httpx.HTTPTransport(uds=self._socket), base_url="http://local") as client:
-            return client.get(path, timeout=5)
-
-    def metric(self, name: str, **labels: str) -> float:
-        """A sample's value now."""
-        for family in text_string_to_metric_families(self.get("/metrics").text):
-            for sample in family.samples:
-                if sample.name == name and sample.labels == labels:
-                    return sample.value
-        raise AssertionError(f"no metric {name} {labels}")
-
-    def ready(self) -> bool:
-        """Whether it answers yet."""
-        assert self.process.poll() is None, "local-llm ended at its start"
-        # Not by httpx alone: it leaves its socket open when nobody listens yet.
-        with socket.socket(socket.AF_UNIX) as probe:
-            if probe.connect_ex(self._socket) != 0:
-                return False
-        return self.get("/healthz").status_code == 200
-
-
-def until(condition: Callable[[], bool], seconds: float = 20) -> None:
-    """Wait for a condition; fail when its time is over."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true in time"
-        time.sleep(0.02)  # a poll, not a wait
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    """One server for all tests: it takes requests one at a time anyway."""
-    with tempfile.TemporaryDirectory(prefix="ll") as run_dir:  # not tmp_path: a socket's path must be short
-        environment = os.environ | {
-            "PILOT_RUN_DIR": run_dir,
-            "LOCAL_MODEL": "auto",
-            "LOCAL_CONTEXT": "2048",
-            "LOCAL_QUEUE": "4",
-            "CONFIG_FILE": "/nonexistent",  # llama_cpp.server would want it
-            "API_KEY": "unrelated",  # … and take this for its own
-        }
-        with (Path(run_dir) / "log").open("wb") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "local_llm"], env=environment, stderr=log, stdout=log
-            )  # our own module
-        running = Server(process, Path(run_dir))
-        try:
-            until(running.ready, START_SECONDS)
-            yield running
-        finally:
-            process.terminate()
-            status = process.wait(30)
-            text = (Path(run_dir) / "log").read_text()
-        assert status == 0, text
-        assert not (Path(run_dir) / "local.sock").exists()
-        assert "Traceback" not in text, text
-        assert "capital" not in text, "a prompt is in the log"
-
-
-def long_question(characters: int = 6_000) -> dict[str, Any]:
-    return {
-        "messages": [
-            {"role": "user", "content": STORY * (characters // len(STORY)) + " What is the capital of France?"}
-        ],
-        "stream": True,
-        "max_tokens": 60,
-    }
-
-
-def long_answer() -> dict[str, Any]:
-    # A grammar that has no end keeps the model writing.
-    schema = {"type": "array", "items": {"type": "integer"}, "minItems": 400}
-    return {
-        "messages": [{"role": "user", "content": "Numbers, please."}],
-        "stream": True,
-        "temperature": 0,
-        "max_tokens": 150,
-        "response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": schema}},
-    }
-
-
-def events(raw: str) -> list[Any]:
-    """The data of a stream's events, comments left out."""
-    data = [line[6:] for line in raw.split("\n") if line.startswith("data: ")]
-    return [each if each == "[DONE]" else json.loads(each) for each in data]
-
-
-def text_of(chunks: list[Any]) -> str:
-    return "".join(
-        chunk["choices"][0]["delta"].get("content", "") for chunk in chunks if chunk != "[DONE]" and chunk["choices"]
-    )
-
-
-async def ask(server: Server, body: dict[str, Any], **headers: str) -> httpx.Response:
-    async with server.client() as client:
-        reply: httpx.Response = await client.post(URL, json=body, headers=headers)
-        return reply
-
-
-def idle(server: Server) -> bool:
-    return bool(server.get("/healthz").json()["queue_depth"] == 0)
-
-
-def assert_paris(reply: httpx.Response) -> None:
-    assert reply.status_code == 200, reply.text
-    assert "Paris" in reply.json()["choices"][0]["message"]["content"]
+from local_rig import (
+    CAPITAL,
+    CHAT,
+    MODEL,
+    STORY,
+    Server,
+    ask,
+    assert_paris,
+    events,
+    idle,
+    long_answer,
+    long_question,
+    text_of,
+    until,
+)
 
 
 async def test_answers(server: Server) -> None:
@@ -203,7 +77,7 @@ async def test_stop_sequence(server: Server) -> None:
 async def test_the_head_goes_out_before_prefill(server: Server) -> None:
     """The first event comes at once, however long the reading takes."""
     began = time.monotonic()
-    async with server.client() as client, client.stream("POST", URL, json=long_question()) as reply:
+    async with server.client() as client, client.stream("POST", CHAT, json=long_question()) as reply:
         lines = reply.aiter_lines()
         arrivals = [(time.monotonic() - began, line) async for line in lines if line.startswith("data: {")]
     first_event, first_word = arrivals[0][0], arrivals[1][0]
@@ -224,7 +98,7 @@ async def test_two_streams_end_whole(server: Server) -> None:
 
 async def test_health_does_not_wait_for_the_model(server: Server) -> None:
     """Health and the model list answer in the middle of a stream, and do not end it."""
-    async with server.client() as client, client.stream("POST", URL, json=long_answer()) as reply:
+    async with server.client() as client, client.stream("POST", CHAT, json=long_answer()) as reply:
         lines = reply.aiter_lines()
         seen = [await anext(lines) for _ in range(6)]
         health = await client.get("/healthz", timeout=2)
@@ -239,7 +113,7 @@ async def test_health_does_not_wait_for_the_model(server: Server) -> None:
 async def test_a_client_who_leaves_while_writing_stops_the_work(server: Server) -> None:
     """Within a token; the next one is answered."""
     gone = server.metric("pilotlight_local_requests_total", outcome="client_gone")
-    async with server.client() as client, client.stream("POST", URL, json=long_answer()) as reply:
+    async with server.client() as client, client.stream("POST", CHAT, json=long_answer()) as reply:
         lines = reply.aiter_lines()
         for _ in range(10):
             await anext(lines)
@@ -256,7 +130,7 @@ async def test_a_client_who_leaves_while_reading_stops_the_work(server: Server) 
     evaluated = server.metric("pilotlight_local_prompt_tokens_evaluated_total")
     body = long_question()
     body["messages"][0]["content"] = "Unlike before. " + body["messages"][0]["content"]
-    async with server.client() as client, client.stream("POST", URL, json=body) as reply:
+    async with server.client() as client, client.stream("POST", CHAT, json=body) as reply:
         lines = reply.aiter_lines()
         await anext(lines)
         until(lambda: server.metric("pilotlight_local_prompt_tokens_total") > prompt_tokens)
@@ -271,12 +145,12 @@ async def test_a_client_who_leaves_while_reading_stops_the_work(server: Server) 
 
 async def test_a_client_who_leaves_the_queue_is_forgotten(server: Server) -> None:
     """Its place is free at once, and the model never sees its prompt."""
-    async with server.client() as client, client.stream("POST", URL, json=long_answer()) as running:
+    async with server.client() as client, client.stream("POST", CHAT, json=long_answer()) as running:
         lines = running.aiter_lines()
         await anext(lines)
         until(lambda: server.get("/healthz").json()["queue_depth"] == 1)
         prompt_tokens = server.metric("pilotlight_local_prompt_tokens_total")
-        async with client.stream("POST", URL, json=long_question()) as waiting:
+        async with client.stream("POST", CHAT, json=long_question()) as waiting:
             waiting_lines = waiting.aiter_lines()
             await anext(waiting_lines)
             assert server.get("/healthz").json()["queue_depth"] == 2
@@ -293,7 +167,7 @@ async def test_a_full_queue_refuses(server: Server) -> None:
         lines = []  # kept: httpx hangs up when the iterator is collected
         for _ in range(4):
             client = await stack.enter_async_context(server.client())
-            reply = await stack.enter_async_context(client.stream("POST", URL, json=long_answer()))
+            reply = await stack.enter_async_context(client.stream("POST", CHAT, json=long_answer()))
             lines.append(reply.aiter_lines())
             await anext(lines[-1])
         refused = await ask(server, CAPITAL)
@@ -310,11 +184,25 @@ async def test_a_conversation_of_100_000_tokens_is_answered(server: Server) -> N
     """Old turns are dropped, whole, and the reply says how many."""
     turns = [{"role": role, "content": STORY * 12} for _ in range(220) for role in ("user", "assistant")]
     messages = [{"role": "system", "content": "You are a helpful assistant."}, *turns, *CAPITAL["messages"]]
-    reply = await ask(server, {"messages": messages, "max_tokens": 40})
-    assert reply.status_code == 200, reply.text
+    reply = await ask(server, {"messages": messages, "max_tokens": 512})
     assert 200 < int(reply.headers["X-Local-Dropped-Turns"]) < 220
     assert reply.json()["usage"]["prompt_tokens"] < 2048
-    assert reply.json()["choices"][0]["message"]["content"]
+    assert_paris(reply)
+
+
+async def test_two_conversations_keep_their_places(server: Server) -> None:
+    """Taking turns, each is read on from where it was."""
+    talks = [[{"role": "user", "content": f"{name}: " + STORY * 15 + "Go on."}] for name in ("One", "Two")]
+    for turn in range(3):
+        for talk in talks:
+            evaluated = server.metric("pilotlight_local_prompt_tokens_evaluated_total")
+            reply = (await ask(server, {"messages": talk, "max_tokens": 10})).json()
+            read = server.metric("pilotlight_local_prompt_tokens_evaluated_total") - evaluated
+            assert reply["usage"]["prompt_tokens"] > 280
+            assert turn == 0 or read < 60
+            assert reply["usage"]["prompt_tokens"] - reply["usage"]["prompt_tokens_details"]["cached_tokens"] == read
+            talk += [reply["choices"][0]["message"], {"role": "user", "content": "And now?"}]
+    assert server.metric("pilotlight_local_cache_bytes") > 0
 
 
 async def test_a_second_turn_reads_only_what_is_new(server: Server) -> None:
@@ -429,7 +317,7 @@ async def test_a_message_cannot_speak_as_the_system(server: Server) -> None:
 async def test_mistakes_name_the_field(server: Server, content: bytes, param: str | None) -> None:
     """400 in OpenAI's shape; never a 500, never a hang."""
     async with server.client() as client:
-        reply = await client.post(URL, content=content)
+        reply = await client.post(CHAT, content=content)
     assert reply.status_code == 400, reply.text
     error = reply.json()["error"]
     assert error.keys() == {"message", "type", "param", "code"}
@@ -440,7 +328,7 @@ async def test_mistakes_name_the_field(server: Server, content: bytes, param: st
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("GET", URL, 405),
+        ("GET", CHAT, 405),
         ("POST", "/healthz", 405),
         ("GET", "/v1/props", 404),
         ("POST", "/v1/completions", 404),

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from local_llm.cores import available, quota_in
 from local_llm.model import ModelNotFoundError, context_tokens, locate, name_from
 from local_llm.settings import Settings, sentences
+from local_llm.soul import PERSONA, SIZE_LIMIT_BYTES, SoulError, read_soul
 
 
 def test_empty_means_unset(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,3 +84,27 @@ def test_cpu_quota(line: str, cores: float | None) -> None:
     """cgroup v2's cpu.max."""
     assert quota_in(line) == cores
     assert available() >= 1
+
+
+def test_the_soul_is_read(tmp_path: Path) -> None:
+    """The file's text; a plain persona when there is none or nothing in it."""
+    soul = tmp_path / "SOUL.md"
+    soul.write_text("\n# You are Ember.\n")
+    assert read_soul(soul) == "# You are Ember."
+    soul.write_text(" \n")
+    assert read_soul(soul) == PERSONA
+    assert read_soul(Path("/dev/null")) == PERSONA
+    assert read_soul(None) == PERSONA
+
+
+def test_a_soul_that_cannot_be_used_is_one_sentence(tmp_path: Path) -> None:
+    """Missing, huge, or no text: what is wrong, and what to do."""
+    soul = tmp_path / "SOUL.md"
+    with pytest.raises(SoulError, match="cannot be read"):
+        read_soul(soul)
+    soul.write_bytes(b"x" * (SIZE_LIMIT_BYTES + 1))
+    with pytest.raises(SoulError, match="a few paragraphs"):
+        read_soul(soul)
+    soul.write_bytes(b"\xff\xfe")
+    with pytest.raises(SoulError, match="not UTF-8"):
+        read_soul(soul)

@@ -16,6 +16,7 @@ import aiohttp
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from bench.local_speed import measure_local_speed
 from fake_anthropic.process import FakeAnthropic
 from stack import Stack
 
@@ -194,6 +195,7 @@ async def main() -> None:
             rows += await measure_latency(stack, fake, session)
             rows += await measure_outage(stack, fake, session)
         rows += measure_memory(stack)
+    rows += await measure_local_speed()
     width = max(len(name) for name, _, _ in rows)
     print(f"{'what':<{width}}  {'measured':>12}  budget")
     for name, measured, budget in rows:

@@ -53,10 +53,10 @@ class Outages:
                 for outage in self._all[part]
             )
 
-    def over(self) -> bool:
-        """Whether every part is well again."""
+    def still_on(self) -> list[str]:
+        """The parts that are not well again."""
         with self._lock:
-            return all(not outages or outages[-1].ended is not None for outages in self._all.values())
+            return [part for part, outages in self._all.items() if outages and outages[-1].ended is None]
 
     def close(self) -> None:
         """Stop watching."""

@@ -66,11 +66,11 @@ def run_soak(stack: Stack, anthropic: FakeAnthropic, key_file: Path, *, seconds:
     for thread in (*people, *strikers):
         thread.join()
     deadline = time.monotonic() + 90
-    while not outages.over():
+    while unwell := outages.still_on():
         with contextlib.suppress(httpx.TransportError):
             stack.ask("Are you back?", max_tokens=1)  # what is half open wants a request
         if time.monotonic() > deadline:
-            soak.failures.append("90 s after the last strike not everything is well again")
+            soak.failures.append(f"90 s after the last strike not well again: {unwell}")
             break
         time.sleep(0.5)
     soak.failures += [problem for exchange in soak.exchanges if (problem := judge(exchange, outages))]

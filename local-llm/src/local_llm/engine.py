@@ -27,6 +27,7 @@ from local_llm.pieces import Pieces
 from local_llm.prefix_cache import PrefixCache
 from local_llm.prompt import Prompt
 from local_llm.rates import PrefillRate
+from local_llm.threads import WritingThreads
 
 # llama_cpp.server's own lock is the queue: first come, first served, and a route of that server would have to wait in
 # it as well.
@@ -79,6 +80,8 @@ class Engine:
         self._llama = llama
         self._prefixes = prefixes
         self._rate = rate
+        self._threads = WritingThreads(llama_cpp.llama_n_threads(llama.ctx), llama_cpp.llama_n_threads_batch(llama.ctx))
+        self._reading_threads = llama_cpp.llama_n_threads_batch(llama.ctx)
         self._vocabulary: Any = llama._model.vocab  # no public way to single token pieces
         self._queue_limit = queue_limit
         self._queue_seconds = queue_seconds
@@ -225,7 +228,7 @@ class Engine:
                         raise StoppedError
                     yield token
                     yielded += 1
-                    token = next(tokens)
+                    token = self._written(tokens)
             finally:
                 if yielded > 1:
                     metrics.decode_rate.observe((yielded - 1) / (time.monotonic() - first_token))
@@ -241,6 +244,14 @@ class Engine:
             metrics.evaluated_tokens.inc(evaluated)
             metrics.evaluated_share.observe(evaluated / len(prompt.tokens))
             tokens.close()
+
+    def _written(self, tokens: Iterator[int]) -> int:
+        """The next token, with as many threads as write fastest now."""
+        llama_cpp.llama_set_n_threads(self._llama.ctx, self._threads.count, self._reading_threads)
+        began = time.perf_counter()
+        token = next(tokens)
+        self._threads.observe(time.perf_counter() - began)
+        return token
 
     def _bytes_of(self, token: int) -> bytes:
         # Llama.detokenize gives nothing for pieces over 32 bytes, such as deep indentation.

@@ -1,0 +1,110 @@
+"""Tool calls out of a small model's text."""
+
+import json
+from typing import Any
+
+import pytest
+
+from local_llm.errors import BadRequestError
+from local_llm.tools import CallFinder, ForcedCall, ForcedCallReader, Part, Tool, ToolCall, forced_call, offer, tools_in
+
+WEATHER = Tool("get_weather", "The weather.", {"type": "object", "properties": {"city": {"type": "string"}}})
+TIME = Tool("get_time", "", {"type": "object"})
+CALL = '{"name": "get_weather", "arguments": {"city": "Paris"}}'
+CALLED = ToolCall("get_weather", '{"city":"Paris"}')
+
+
+@pytest.mark.parametrize(
+    ("pieces", "parts"),
+    [
+        (["It is ", "sunny."], ["It is ", "sunny."]),
+        (["a < b"], ["a < b"]),
+        ([f"<tool_call>\n{CALL}\n</tool_call>"], [CALLED]),
+        (["Let me see. <tool", "_call>", CALL, "</tool_", "call>"], ["Let me see. ", CALLED]),
+        ([f"<tool_call>{CALL}</tool_call><tool_call>{CALL}</tool_call> Done."], [CALLED, CALLED, " Done."]),
+        ([f"<tool_call>{CALL}"], [CALLED]),
+        (["<tool_call>no JSON</tool_call>"], ["<tool_call>no JSON</tool_call>"]),
+        (['<tool_call>{"name": "rm", "arguments": {}}</tool_call>'], None),
+        (["<tool_call>{"], ["<tool_call>{"]),
+        (["wait <too"], ["wait ", "<too"]),
+    ],
+    ids=["text", "less than", "a call", "in pieces", "two", "unclosed", "no call", "unknown tool", "half", "held back"],
+)
+def test_calls_are_found_in_text(pieces: list[str], parts: list[Part] | None) -> None:
+    """A call of a known tool becomes one; whatever else it looked like is text, and none of it is lost."""
+    finder = CallFinder([WEATHER])
+    found = [part for piece in pieces for part in finder.feed(piece)] + finder.finish()
+    assert found == (pieces if parts is None else parts)
+
+
+def test_one_forced_tool_is_its_arguments() -> None:
+    """The grammar is the tool's own schema, and nothing goes out before the call is whole."""
+    forced = ForcedCall((WEATHER,))
+    assert forced.schema == WEATHER.parameters
+    assert "get_weather" in forced.instruction
+    reader = ForcedCallReader(forced)
+    assert reader.feed('{"city":') == []
+    reader.feed('"Paris"}')
+    assert reader.finish() == [CALLED]
+
+
+def test_one_of_several_forced_tools_is_named() -> None:
+    """The answer says which."""
+    forced = ForcedCall((TIME, WEATHER))
+    assert [each["properties"]["name"] for each in forced.schema["anyOf"]] == [
+        {"const": "get_time"},
+        {"const": "get_weather"},
+    ]
+    reader = ForcedCallReader(forced)
+    reader.feed(CALL)
+    assert reader.finish() == [CALLED]
+
+
+def test_half_a_forced_call_is_none() -> None:
+    """Cut off by its length: nobody may run it."""
+    reader = ForcedCallReader(ForcedCall((WEATHER,)))
+    reader.feed('{"city": "Par')
+    assert reader.finish() == []
+
+
+def test_tools_are_shown_as_models_know_them() -> None:
+    """One JSON line each, between the marks they were trained on."""
+    shown = offer([WEATHER]).partition("<tools>\n")[2].partition("\n</tools>")[0]
+    assert json.loads(shown)["function"]["name"] == "get_weather"
+
+
+@pytest.mark.parametrize(
+    ("choice", "names"),
+    [
+        ("required", ["get_weather", "get_time"]),
+        ({"type": "function", "function": {"name": "get_time"}}, ["get_time"]),
+    ],
+)
+def test_what_is_forced(choice: Any, names: list[str]) -> None:
+    """Any of them, or the one that is named."""
+    assert [tool.name for tool in forced_call([WEATHER, TIME], choice).tools] == names
+
+
+@pytest.mark.parametrize(
+    ("tools", "choice"),
+    [
+        ([], "required"),
+        ([WEATHER], {"type": "function", "function": {"name": "rm"}}),
+        ([WEATHER], {"type": "allowed_tools"}),
+        ([WEATHER], "sometimes"),
+    ],
+)
+def test_what_cannot_be_forced_is_refused(tools: list[Tool], choice: Any) -> None:
+    """Clearly, and under the field's name."""
+    with pytest.raises(BadRequestError, match="tool_choice") as caught:
+        forced_call(tools, choice)
+    assert caught.value.param == "tool_choice"
+
+
+def test_reading_tools() -> None:
+    """A function's schema may be missing; tools of other kinds are not for here; nonsense is named."""
+    function = {"type": "function", "function": {"name": "get_time"}}
+    assert tools_in([function, {"type": "web_search"}]) == (TIME,)
+    with pytest.raises(BadRequestError) as caught:
+        tools_in([function, {"function": {}}])
+    assert caught.value.param == "tools[1]"
