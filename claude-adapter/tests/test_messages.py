@@ -234,7 +234,9 @@ async def test_a_silent_whole_answer_is_bounded(running: Running, upstream: Upst
     upstream.messages = streaming(upstream, asyncio.Event())
     async with running(claude_first_token_seconds=0.3) as adapter:
         reply = await post(adapter, max_tokens=1)
-    assert (reply.status_code, reply.headers["x-fallback-reason"]) == (503, "timeout")
+        counted = await post(adapter, "/v1/messages/count_tokens", model="claude-haiku-5-5")
+    assert (reply.status_code, reply.headers["x-fallback-reason"]) == (503, "first_token")
+    assert counted.headers["x-fallback-reason"] == "first_token", "the breaker is open"
 
 
 @pytest.mark.parametrize(

@@ -156,7 +156,7 @@ def test_a_request_is_translated(why: str, asked: Json, chat: Json) -> None:
 WRONG: list[tuple[str, Any, str | None, str]] = [
     # why it exists, body, param, words in the message
     ("no body", b"", None, "not valid JSON"),
-    ("an array", [], None, "JSON object"),
+    ("an array", [], None, "expected an object"),
     ("something kept", {"input": "Hi", "previous_response_id": "resp_1"}, "previous_response_id", "send the whole"),
     ("a conversation", {"input": "Hi", "conversation": "conv_1"}, "conversation", "send the whole"),
     ("in the background", {"input": "Hi", "background": True}, "background", "ask and wait"),

@@ -9,6 +9,7 @@ from typing import Any
 
 import anthropic as sdk
 import httpx
+import openai
 import orjson
 import pytest
 
@@ -247,3 +248,26 @@ def test_a_finished_message_is_not_told_again(stack: Stack, anthropic: FakeAnthr
     response = stack.client.post("/v1/messages", json=body, headers={"anthropic-version": "2023-06-01"})
     assert (response.status_code, response.headers["X-Served-By"]) == (200, "local")
     assert "says Claude" not in response.text
+
+
+@pytest.mark.parametrize(
+    ("script", "ending"),
+    [
+        ({"text": f"{OPENING} the city of Paris.", "cut_after_events": 5}, "response.completed response.incomplete"),
+        ({"tool_use": {"name": "f", "input": {"city": "Paris"}}, "cut_after_events": 7}, "response.failed"),
+    ],
+    ids=["text", "a tool call"],
+)
+def test_a_broken_response_is_rescued_or_failed(
+    stack: Stack, anthropic: FakeAnthropic, script: dict[str, Any], ending: str
+) -> None:
+    """OpenAI's Responses have the same rescue as Chat Completions, and their own word for what cannot be joined."""
+    anthropic.script(chunk_interval_seconds=0.05, **script)
+    with (
+        openai.OpenAI(base_url=f"{stack.url}/v1", api_key="none", max_retries=0) as client,
+        client.responses.create(model="pilot", input="Capital of France?", max_output_tokens=24, stream=True) as events,
+    ):
+        told = list(events)
+    text = "".join(event.delta for event in told if event.type == "response.output_text.delta")
+    assert told[-1].type in ending.split()
+    assert text.startswith(f"{OPENING}{RESCUE_LINE}") == ("text" in script)

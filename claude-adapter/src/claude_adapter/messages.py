@@ -44,6 +44,7 @@ class _PassedExchange(Exchange):
 
     errors = ANTHROPIC
     path: str
+    late = "timeout"  # what it is called when an answer in one piece does not come
 
     def read(self, body: bytes) -> str:
         """Only the model's name is ours to change; all else is Anthropic's to judge."""
@@ -71,7 +72,7 @@ class _PassedExchange(Exchange):
                 while (part := await answer.read_bytes()) is not None:
                     parts.append(part)
         except TimeoutError:
-            raise UpstreamError(Fallback("timeout", f"Claude's answer was not there after {seconds:g} s.")) from None
+            raise UpstreamError(Fallback(self.late, f"Claude's answer was not there after {seconds:g} s.")) from None
         body = b"".join(parts)
         document = _document(body, answer.status)
         usage: Json = document.get("usage") or {}
@@ -97,6 +98,7 @@ class MessagesExchange(_PassedExchange):
     """One Messages request."""
 
     path = MESSAGES_PATH
+    late = "first_token"  # a Claude that says nothing, of which a probe proves nothing
 
     async def ask(self, admission: Admission) -> None:
         """Pass the request on, and the answer back."""

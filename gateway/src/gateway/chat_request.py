@@ -16,21 +16,7 @@ ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 
 def read_chat_request(raw: bytes, content_type: str) -> Request:
     """Parse and check `raw`; raises OpenAIError with the status and the field that is wrong."""
-    if content_type.partition(";")[0].strip().lower() != "application/json":
-        raise OpenAIError(
-            415,
-            f"The body must be JSON, but its Content-Type is '{content_type or 'missing'}'. "
-            "Send the header Content-Type: application/json.",
-            "unsupported_media_type",
-        )
-    try:
-        body = orjson.loads(raw)
-    except orjson.JSONDecodeError as error:
-        # The parser's words give line and column and quote nothing of the body.
-        raise OpenAIError(400, f"The body is not valid JSON: {error}.", "invalid_json") from None
-    if not isinstance(body, dict):
-        raise _wrong_type("the body", "an object", body, param=None)
-
+    body = read_json_object(raw, content_type)
     for name, (accepts, words) in _FIELDS.items():
         value = body.get(name)
         if value is not None and not accepts(value):
@@ -48,6 +34,25 @@ def read_chat_request(raw: bytes, content_type: str) -> Request:
         json_mode=json_mode,
         spoken=not json_mode and not tool_forced,
     )
+
+
+def read_json_object(raw: bytes, content_type: str) -> Json:
+    """The body of a request in OpenAI's dialect. Raises OpenAIError when it is no JSON object."""
+    if content_type.partition(";")[0].strip().lower() != "application/json":
+        raise OpenAIError(
+            415,
+            f"The body must be JSON, but its Content-Type is '{content_type or 'missing'}'. "
+            "Send the header Content-Type: application/json.",
+            "unsupported_media_type",
+        )
+    try:
+        body = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        # The parser's words give line and column and quote nothing of the body.
+        raise OpenAIError(400, f"The body is not valid JSON: {error}.", "invalid_json") from None
+    if not isinstance(body, dict):
+        raise _wrong_type("the body", "an object", body, param=None)
+    return body
 
 
 def _check_messages(body: Json) -> None:

@@ -13,17 +13,24 @@ _OBJECT: Json = {"type": "object"}
 _OBJECTS = {"type": "array", "items": _OBJECT}
 _FLAG = {"type": ["boolean", "null"]}
 _LENGTH = {"type": ["integer", "null"], "minimum": 1}
-_NUMBER = {"type": ["number", "null"]}
+_SAMPLING = {name: {"type": ["number", "null"]} for name in ("temperature", "top_p")}
 
 
 def _nullable(schema: Json) -> Json:
     return {"anyOf": [schema, {"type": "null"}]}
 
 
-def _parts(text_type: str = "text") -> Json:
+_TOOLS = {
+    "tools": _nullable(_OBJECTS),
+    "tool_choice": _nullable({"anyOf": [_TEXT, _OBJECT]}),
+    "parallel_tool_calls": _FLAG,
+}
+
+
+def _parts() -> Json:
     """Content parts: each has a type, and a text part has text."""
-    text = {"properties": {"type": {"const": text_type}, "text": _TEXT}, "required": ["type", "text"]}
-    other = {"properties": {"type": {"type": "string", "not": {"const": text_type}}}, "required": ["type"]}
+    text = {"properties": {"type": {"const": "text"}, "text": _TEXT}, "required": ["type", "text"]}
+    other = {"properties": {"type": {"type": "string", "not": {"const": "text"}}}, "required": ["type"]}
     return {"type": "array", "items": {"type": "object", "anyOf": [text, other]}}
 
 
@@ -59,15 +66,12 @@ _CHAT_REQUEST: Json = {
         },
         "stream": _FLAG,
         "stream_options": _nullable(_OBJECT),
-        "temperature": _NUMBER,
-        "top_p": _NUMBER,
+        **_SAMPLING,
         "max_tokens": _LENGTH,
         "max_completion_tokens": _LENGTH,
         "n": {"type": ["integer", "null"], "minimum": 1, "description": "More than 1 is refused."},
         "stop": _nullable({"anyOf": [_TEXT, {"type": "array", "items": _TEXT}]}),
-        "tools": _nullable(_OBJECTS),
-        "tool_choice": _nullable({"anyOf": [_TEXT, _OBJECT]}),
-        "parallel_tool_calls": _FLAG,
+        **_TOOLS,
         "response_format": _nullable(_OBJECT),
     },
 }
@@ -123,12 +127,9 @@ _RESPONSES_REQUEST: Json = {
         "input": {"anyOf": [_TEXT, {"type": "array", "minItems": 1, "items": _ITEM}]},
         "instructions": {"type": ["string", "null"]},
         "stream": _FLAG,
-        "temperature": _NUMBER,
-        "top_p": _NUMBER,
+        **_SAMPLING,
         "max_output_tokens": _LENGTH,
-        "parallel_tool_calls": _FLAG,
-        "tools": _nullable(_OBJECTS),
-        "tool_choice": _nullable({"anyOf": [_TEXT, _OBJECT]}),
+        **_TOOLS,
         "text": _nullable(_OBJECT),
         "reasoning": _nullable(_OBJECT),
         "metadata": _nullable(_OBJECT),

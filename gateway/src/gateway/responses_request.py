@@ -7,8 +7,7 @@ something kept is refused. Tools that OpenAI itself would run, and fields withou
 from collections.abc import Callable
 from typing import Any
 
-import orjson
-
+from gateway.chat_request import read_json_object
 from gateway.dialect import Json
 from gateway.openai_error import OpenAIError
 
@@ -28,19 +27,7 @@ _SAME = (
 
 def read_responses_request(raw: bytes, content_type: str) -> Json:
     """Parse and check `raw`. Raises OpenAIError with the status and the field that is wrong."""
-    if content_type.partition(";")[0].strip().lower() != "application/json":
-        raise OpenAIError(
-            415,
-            f"The body must be JSON, but its Content-Type is '{content_type or 'missing'}'. "
-            "Send the header Content-Type: application/json.",
-            "unsupported_media_type",
-        )
-    try:
-        body = orjson.loads(raw)
-    except orjson.JSONDecodeError as error:
-        raise OpenAIError(400, f"The body is not valid JSON: {error}.", "invalid_json") from None
-    if not isinstance(body, dict):
-        raise OpenAIError(400, "The body must be a JSON object.", "invalid_type")
+    body = read_json_object(raw, content_type)
     for name in _KEPT_ELSEWHERE:
         if body.get(name) is not None:
             raise OpenAIError(400, f"'{name}' cannot be honoured. {_STATELESS}", "unsupported_parameter", name)
