@@ -127,7 +127,8 @@ async def test_the_answer_comes_back_byte_for_byte(adapter: Adapter, upstream: U
 @pytest.mark.parametrize("path", ["/v1/messages", "/v1/messages/count_tokens", "/v1/chat/completions"])
 async def test_the_models_name(running: Running, upstream: Upstream, asked: str, sent: str, path: str) -> None:
     """Any claude-* goes through, an alias means its model, all else the default."""
-    upstream.messages = answering(WHOLE, "application/json") if "chat" not in path else upstream.answer
+    whole = b'{"input_tokens":3}' if "count" in path else WHOLE
+    upstream.messages = answering(whole, "application/json") if "chat" not in path else upstream.answer
     async with running(pilot_aliases="gpt-4o=claude-haiku-5-5, fast=claude-haiku-5-5") as adapter:
         assert (await post(adapter, path, model=asked)).status_code == 200
     assert [body["model"] for seen, _, body in upstream.seen if seen != "/v1/models"] == [sent]

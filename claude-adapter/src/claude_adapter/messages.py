@@ -3,7 +3,6 @@
 Bytes go as they come, both ways: only the key is ours, and the model's name where Claude has no model of that name.
 """
 
-import asyncio
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,6 +43,7 @@ class _PassedExchange(Exchange):
 
     errors = ANTHROPIC
     path: str
+    proof: str  # a field without which an answer is not the API's
     late = "timeout"  # what it is called when an answer in one piece does not come
 
     def read(self, body: bytes) -> str:
@@ -65,16 +65,22 @@ class _PassedExchange(Exchange):
 
     async def _pass_whole(self, seconds: float, admission: Admission) -> None:
         """Ask for an answer in one piece, and check that it is one before any of it goes on."""
+        clock = ProgressClock(seconds, seconds, self._endpoint.doubts.about)
         try:
-            async with asyncio.timeout(seconds):
+            async with clock:
                 self._stream = answer = await self._pass_on(streaming=False)
                 parts = []
                 while (part := await answer.read_bytes()) is not None:
                     parts.append(part)
         except TimeoutError:
-            raise UpstreamError(Fallback(self.late, f"Claude's answer was not there after {seconds:g} s.")) from None
+            if not clock.expired:
+                raise
+            late = Fallback(self.late, f"Claude's answer was not there after {seconds:g} s.")
+            raise UpstreamError(clock.given_up or late) from None
         body = b"".join(parts)
         document = _document(body, answer.status)
+        if self.proof not in document:
+            raise UpstreamError(taxonomy.classify_not_json(answer.status))
         usage: Json = document.get("usage") or {}
         model = str(document.get("model") or self._request.get("model") or "")
         self._reply = _Whole(model, True, input_tokens(usage), output_tokens(usage))
@@ -98,6 +104,7 @@ class MessagesExchange(_PassedExchange):
     """One Messages request."""
 
     path = MESSAGES_PATH
+    proof = "content"
     late = "first_token"  # a Claude that says nothing, of which a probe proves nothing
 
     async def ask(self, admission: Admission) -> None:
@@ -162,6 +169,7 @@ class CountTokensExchange(_PassedExchange):
     """One request to count tokens."""
 
     path = COUNT_TOKENS_PATH
+    proof = "input_tokens"
     spends = False
 
     async def ask(self, admission: Admission) -> None:
@@ -172,6 +180,7 @@ class CountTokensExchange(_PassedExchange):
 class ModelsExchange(_PassedExchange):
     """One request for the list of models."""
 
+    proof = "data"
     spends = False
 
     def read(self, body: bytes) -> str:
