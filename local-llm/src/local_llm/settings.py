@@ -25,7 +25,7 @@ class Settings(BaseSettings):
     )
     local_queue: int = Field(8, ge=1, le=1000, description="how many requests may wait and run at one time")
     local_threads: int | None = Field(
-        None, ge=1, le=512, description="default: to read the cores really available, to write one fewer"
+        None, ge=1, le=512, description="default: the cores really available; to write, one fewer while that is faster"
     )
     local_queue_seconds: float = Field(60, gt=0, le=600, description="how long a request may wait for its turn")
     local_first_word_seconds: float = Field(
