@@ -4,7 +4,7 @@ SHELL := /bin/sh
 PYTHON := .venv/bin/python
 PARTS := gateway claude-adapter local-llm native tests
 
-.PHONY: help setup run stop up down drill test test-unit test-integration test-monitoring test-containers lint format bench
+.PHONY: help setup run stop up down drill model test test-unit test-models test-integration test-monitoring test-containers lint format bench
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,10 +27,16 @@ down:  ## stop the containers; volumes stay
 drill: setup  ## make Claude unusable for 20 s on the running stack, ask throughout, and judge
 	@$(PYTHON) native/drill.py
 
-test: test-unit test-integration test-monitoring test-containers  ## all tests; installs what they need
+model: setup  ## fetch a better local model: make model NAME=qwen2.5-1.5b; without a name, list them
+	@$(PYTHON) native/model.py "$(NAME)"
+
+test: test-unit test-models test-integration test-monitoring test-containers  ## all tests; installs what they need
 
 test-unit: setup  ## the rooms one by one, and the stand-in for Anthropic
 	$(PYTHON) -m pytest gateway claude-adapter local-llm tests/unit tests/fake_anthropic
+
+test-models: setup  ## getting, choosing and changing the local model, against a stand-in for the hub
+	$(PYTHON) -m pytest tests/models
 
 test-integration: setup  ## the real stack, started as `make run` starts it
 	$(PYTHON) -m pytest tests/integration
