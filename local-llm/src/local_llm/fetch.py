@@ -181,8 +181,8 @@ def _download(want: Wanted, url: str, partial: Path, have: int) -> None:
         _refuse(want, error)
     except (KeyboardInterrupt, SystemExit):
         raise FetchError(
-            f"Interrupted. {_mb(partial.stat().st_size)} of {_mb(want.size_bytes or 0)} are kept: the same command goes "
-            "on from there."
+            f"Interrupted. {_mb(partial.stat().st_size)} of {_mb(want.size_bytes or 0)} are kept: the same command "
+            "goes on from there."
         ) from None
     except Exception as error:  # noqa: BLE001  # as above
         _refuse(want, error)
