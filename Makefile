@@ -4,7 +4,7 @@ SHELL := /bin/sh
 PYTHON := .venv/bin/python
 PARTS := gateway claude-adapter local-llm native tests
 
-.PHONY: help setup run stop up down drill faults test test-unit test-integration test-chaos test-monitoring test-containers lint format bench
+.PHONY: help setup run stop up down drill faults model test test-unit test-models test-integration test-chaos test-page test-monitoring test-containers lint format bench
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,10 +30,16 @@ drill: setup  ## make Claude unusable for 20 s on the running stack, ask through
 faults: setup  ## every fault of Anthropic's, in each dialect, whole and streamed: who answers, and how soon (15 minutes)
 	@$(PYTHON) tests/chaos/fault_table.py
 
-test: test-unit test-integration test-chaos test-monitoring test-containers  ## all tests; installs what they need
+model: setup  ## fetch a better local model: make model NAME=qwen2.5-1.5b; without a name, list them
+	@$(PYTHON) native/model.py "$(NAME)"
+
+test: test-unit test-models test-integration test-chaos test-page test-monitoring test-containers  ## all tests; installs what they need
 
 test-unit: setup  ## the rooms one by one, and the stand-in for Anthropic
 	$(PYTHON) -m pytest gateway claude-adapter local-llm tests/unit tests/fake_anthropic
+
+test-models: setup  ## getting, choosing and changing the local model, against a stand-in for the hub
+	$(PYTHON) -m pytest tests/models
 
 test-integration: setup  ## the real stack, started as `make run` starts it
 	$(PYTHON) -m pytest tests/integration

@@ -77,7 +77,7 @@ def running(**environment: str) -> Iterator[Server]:
         with (Path(run_dir) / "log").open("wb") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "local_llm"],
-                env=clean | {"PILOT_RUN_DIR": run_dir} | environment,
+                env=clean | {"PILOT_RUN_DIR": run_dir, "LOCAL_MODELS": f"{run_dir}/models"} | environment,
                 stderr=log,
                 stdout=log,
             )

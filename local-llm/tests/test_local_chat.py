@@ -104,7 +104,8 @@ async def test_health_does_not_wait_for_the_model(server: Server) -> None:
         health = await client.get("/healthz", timeout=2)
         models = await client.get("/v1/models", timeout=2)
         seen += [line async for line in lines]
-    assert health.json() == {"ready": True, "model": MODEL, "context_tokens": 2048, "queue_depth": 1}
+    told = {"ready": True, "model": MODEL, "context_tokens": 2048, "queue_depth": 1, "passed_over": {}}
+    assert health.json() == told
     assert [model["id"] for model in models.json()["data"]] == [MODEL]
     assert "data: [DONE]" in seen
     assert len(seen) > 150

@@ -6,6 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from local_llm.cores import available, quota_in
+from local_llm.gguf_header import Header
 from local_llm.model import ModelNotFoundError, context_tokens, locate, name_from
 from local_llm.settings import Settings, sentences
 from local_llm.soul import PERSONA, SIZE_LIMIT_BYTES, SoulError, read_soul
@@ -73,8 +74,8 @@ def test_true_name(file: str, name: str) -> None:
 )
 def test_context(wanted: int | None, trained: int, tokens: int) -> None:
     """Never longer than the model was trained for."""
-    metadata = {"general.architecture": "llama", "llama.context_length": str(trained)}
-    assert context_tokens(wanted, metadata) == tokens
+    header = Header("llama", trained, layers=1, kv_width=1, vocabulary=1, embedding=1, feed_forward=1)
+    assert context_tokens(wanted, header) == tokens
 
 
 @pytest.mark.parametrize(

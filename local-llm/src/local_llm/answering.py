@@ -18,10 +18,11 @@ from starlette.types import Receive, Scope, Send
 
 from local_llm.answer import Answer
 from local_llm.dialect import Dialect, Reply
-from local_llm.engine import Engine, Turn
+from local_llm.engine import Turn
 from local_llm.errors import ApiError, BusyError, log_unforeseen, request_id, unforeseen
+from local_llm.loaded import LoadedModel, Serving
 from local_llm.messages_request import parse_count
-from local_llm.prompt import Prompt, Prompter
+from local_llm.prompt import Prompt
 from local_llm.tools import Part
 
 HEARTBEAT_SECONDS = 3.0
@@ -32,23 +33,25 @@ class ClientGoneError(Exception):  # named for what happened
 
 
 class Answering:
-    """One dialect's endpoint, for one model."""
+    """One dialect's endpoint, by the model that is on when a request comes."""
 
-    def __init__(self, dialect: Dialect, engine: Engine, prompter: Prompter, model_name: str) -> None:
+    def __init__(self, dialect: Dialect, serving: Serving) -> None:
         self._dialect = dialect
-        self._engine = engine
-        self._prompter = prompter
-        self._model_name = model_name
+        self._serving = serving
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request and count how it went."""
+        with self._serving.lease() as model:
+            await self._answer(scope, receive, send, model)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, model: LoadedModel) -> None:
         id_ = request_id(scope)
-        headers = {"X-Served-By": "local", "X-Model": self._model_name}
+        headers = {"X-Served-By": "local", "X-Model": model.name}
         if self._dialect.id_header:
             headers[self._dialect.id_header] = id_
         outcome, failure = "error", None
         try:
-            outcome = await self._serve(scope, receive, send, id_, headers)
+            outcome = await self._serve(scope, receive, send, model, id_, headers)
         except ClientGoneError:
             outcome = "client_gone"
         except ApiError as error:
@@ -57,20 +60,22 @@ class Answering:
             log_unforeseen(error)
             failure = unforeseen()
         finally:
-            self._engine.metrics.requests.labels(outcome).inc()
+            self._serving.metrics.requests.labels(outcome).inc()
         if failure:
             await failure.response(self._dialect.error_body(failure, id_), headers)(scope, receive, send)
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send, id_: str, headers: dict[str, str]) -> str:
+    async def _serve(
+        self, scope: Scope, receive: Receive, send: Send, model: LoadedModel, id_: str, headers: dict[str, str]
+    ) -> str:
         """The outcome. Raises only while no head has gone out."""
         body = await _body(receive)
-        self._engine.refuse_when_full()  # before any work on it, but after reading: nginx is still sending until then
+        model.engine.refuse_when_full()  # before any work on it, but after reading: nginx is still sending until then
         request = self._dialect.parse(body)
-        prompt = await run_in_threadpool(self._prompter.prepare, request)
+        prompt = await run_in_threadpool(model.prompter.prepare, request)
         if prompt.dropped_turns:
             headers["X-Local-Dropped-Turns"] = str(prompt.dropped_turns)
-        reply = self._dialect.reply(request, id_, self._model_name)
-        turn = self._engine.submit(prompt)
+        reply = self._dialect.reply(request, id_, model.name)
+        turn = model.engine.submit(prompt)
         watcher = asyncio.create_task(_gone(receive))
         watcher.add_done_callback(lambda _: turn.cancel())
         try:
@@ -88,18 +93,21 @@ class Answering:
 class CountTokens:
     """`POST /v1/messages/count_tokens`: what the whole conversation would cost, were nothing of it left out."""
 
-    def __init__(self, dialect: Dialect, prompter: Prompter, model_name: str) -> None:
+    def __init__(self, dialect: Dialect, serving: Serving) -> None:
         self._dialect = dialect
-        self._prompter = prompter
-        self._model_name = model_name
+        self._serving = serving
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. Needs no place in the queue: counting reads the vocabulary alone."""
+        with self._serving.lease() as model:
+            await self._answer(scope, receive, send, model)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, model: LoadedModel) -> None:
         id_ = request_id(scope)
-        headers = {"X-Served-By": "local", "X-Model": self._model_name, "request-id": id_}
+        headers = {"X-Served-By": "local", "X-Model": model.name, "request-id": id_}
         try:
             request = parse_count(await _body(receive))
-            tokens = await run_in_threadpool(self._prompter.count, request)
+            tokens = await run_in_threadpool(model.prompter.count, request)
         except ClientGoneError:
             return
         except ApiError as error:

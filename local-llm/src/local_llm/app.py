@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from fastapi import FastAPI
 from llama_cpp.server import app as llama_server
@@ -13,37 +14,33 @@ from starlette.routing import Route
 
 from local_llm.answering import Answering, CountTokens
 from local_llm.chunks import CHAT_COMPLETIONS
-from local_llm.engine import Engine
 from local_llm.errors import LastResort, not_served
 from local_llm.health import Health
+from local_llm.loaded import Serving
 from local_llm.message_events import MESSAGES
-from local_llm.model import locate, server_settings_for
-from local_llm.prefix_cache import PrefixCache
-from local_llm.prompt import Limits, Prompter
-from local_llm.rates import PrefillRate, share_of
+from local_llm.model import embedded, first_context, locate, server_settings_for
 from local_llm.settings import Settings
 from local_llm.soul import read_soul
-from local_llm.template import Template
+from local_llm.switcher import Switcher
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """Load the model and wire the app. Raises `ModelNotFoundError` and `SoulError`."""
+    """Load the embedded model and wire the app; the one that is to answer comes on when it has proved that it can.
+
+    Raises `ModelNotFoundError` and `SoulError`.
+    """
     soul = read_soul(settings.local_soul)
-    weights = locate(settings)
+    locate(settings)
+    weights = embedded()
     os.environ.pop("CONFIG_FILE", None)  # llama_cpp.server would read it and forget what we pass
-    server_settings = server_settings_for(weights, settings)
+    server_settings = server_settings_for(weights, settings, first_context(settings))
     app: FastAPI = llama_server.create_app(server_settings=server_settings, model_settings=[server_settings])
     proxy = llama_server._llama_proxy  # the public way waits for a lock that nobody holds yet, in a coroutine
     if proxy is None:
         raise RuntimeError("llama_cpp.server loaded no model")
-    llama = proxy(weights.name)
-
-    prefixes = PrefixCache(llama, settings.local_cache_mb * 2**20)
-    rate = PrefillRate(share_of(llama))
-    engine = Engine(llama, prefixes, rate, queue_limit=settings.local_queue, queue_seconds=settings.local_queue_seconds)
-    limits = Limits(soul, settings.local_max_tokens, settings.local_first_word_seconds, settings.local_tools)
-    prompter = Prompter(llama, Template(llama), prefixes, rate, limits)
-    health = Health(engine, weights.name, llama.n_ctx())
+    serving = Serving(settings, soul)
+    serving.switch(serving.adopt(weights, proxy))
+    health = Health(serving)
 
     # Its request-id middleware answers 400 to ids that are no UUID, and its CORS lets any web page in.
     app.user_middleware.clear()
@@ -51,19 +48,23 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_exception_handler(HTTPException, not_served)
     # Its other routes (completions, embeddings, extras, docs) would go past our queue, fitting and headers.
     app.router.routes[:] = [
-        Route("/v1/chat/completions", Answering(CHAT_COMPLETIONS, engine, prompter, weights.name), methods=["POST"]),
-        Route("/v1/messages", Answering(MESSAGES, engine, prompter, weights.name), methods=["POST"]),
-        Route("/v1/messages/count_tokens", CountTokens(MESSAGES, prompter, weights.name), methods=["POST"]),
+        Route("/v1/chat/completions", Answering(CHAT_COMPLETIONS, serving), methods=["POST"]),
+        Route("/v1/messages", Answering(MESSAGES, serving), methods=["POST"]),
+        Route("/v1/messages/count_tokens", CountTokens(MESSAGES, serving), methods=["POST"]),
         Route("/v1/models", health.models),
         Route("/healthz", health.healthz),
-        Route("/metrics", engine.metrics.endpoint),
+        Route("/metrics", serving.metrics.endpoint),
     ]
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        await engine.warm_up(prompter.soul_prefix())
+        await serving.current.warm_up()
+        switching = asyncio.create_task(Switcher(serving, settings).run())
         yield
-        engine.close()
+        switching.cancel()
+        with suppress(asyncio.CancelledError):
+            await switching
+        await serving.close()
 
     app.router.lifespan_context = lifespan
     return app

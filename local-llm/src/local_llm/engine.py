@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any, Literal
 
 import llama_cpp
@@ -70,13 +70,14 @@ class Engine:
         llama: llama_cpp.Llama,
         prefixes: PrefixCache,
         rate: PrefillRate,
+        metrics: Metrics,
         *,
         queue_limit: int,
         queue_seconds: float,
     ) -> None:
         self.ready = False
         self.depth = 0
-        self.metrics = Metrics(lambda: self.depth)
+        self.metrics = metrics
         self._llama = llama
         self._prefixes = prefixes
         self._rate = rate
@@ -87,6 +88,11 @@ class Engine:
         self._queue_seconds = queue_seconds
         self._recent_turn_seconds = 3.0
         self._thread = ThreadPoolExecutor(1, "llama")
+
+    @staticmethod
+    def alone() -> AbstractAsyncContextManager[Any]:
+        """While this is held, no answer of any model is made; the requests wait."""
+        return _model_lock()
 
     async def warm_up(self, soul_prefix: list[int]) -> None:
         """Read the persona and measure, so that nobody waits for either."""

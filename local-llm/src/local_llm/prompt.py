@@ -64,6 +64,7 @@ class Limits:
     answer_tokens: int  # when the client names none
     first_word_seconds: float
     tools: Literal["drop", "pass"] = "drop"
+    stops: tuple[str, ...] = ()  # of the model, beside the client's
 
 
 class Prompter:
@@ -95,7 +96,7 @@ class Prompter:
             max_tokens=min(max_tokens, self._context_tokens - len(tokens)),
             sampling=_sampling(request, is_json=grammar is not None),
             seed=request.seed,
-            stops=[] if forced else request.stops,
+            stops=[] if forced else [*request.stops, *self._limits.stops],
             grammar=grammar,
             continues=bool(fitted.partial),
             dropped_turns=fitted.dropped_turns,

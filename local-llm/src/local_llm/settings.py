@@ -19,13 +19,19 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
 
-    local_model: str = Field("auto", description="`auto` for the embedded model, or the path of a .gguf file")
+    local_model: str = Field(
+        "auto", description="`auto`, a name of the catalogue, the path of a .gguf file, or owner/repository/file.gguf"
+    )
+    local_models: Path = Field(Path("models"), description="directory of the models that were fetched")
+    local_min_tokens_per_second: float = Field(
+        4, ge=0, le=10_000, description="`auto` takes no model that writes more slowly than this"
+    )
     local_context: int | None = Field(
         None, ge=512, description="context window in tokens; default: what the model was trained for, at most 8192"
     )
     local_queue: int = Field(8, ge=1, le=1000, description="how many requests may wait and run at one time")
     local_threads: int | None = Field(
-        None, ge=1, le=512, description="default: to read the cores really available, to write one fewer"
+        None, ge=1, le=512, description="default: the cores really available; to write, one fewer while that is faster"
     )
     local_queue_seconds: float = Field(60, gt=0, le=600, description="how long a request may wait for its turn")
     local_first_word_seconds: float = Field(

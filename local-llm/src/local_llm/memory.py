@@ -1,0 +1,61 @@
+"""How much memory this process may still take: the machine's, and every container limit above us, less what is used.
+
+Pages of files do not count as used: the kernel gives them up when memory is asked for.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+_ROOT = Path("/")
+_NO_LIMIT = 1 << 60  # cgroup v1 writes a huge number for none
+
+
+def available_bytes(root: Path = _ROOT) -> int:
+    """Bytes, at least 0. `root` is where proc and sys lie, for tests."""
+    return max(0, min(_of_the_machine(root), *_of_cgroups(root)))
+
+
+def _of_the_machine(root: Path) -> int:
+    for line in (root / "proc/meminfo").read_text().splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    return _NO_LIMIT
+
+
+def _of_cgroups(root: Path) -> list[int]:
+    """What each limit leaves, from our own group up to the root of those we can see."""
+    try:
+        lines = (root / "proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        lines = []
+    own = {line.split(":", 2)[1]: line.split(":", 2)[2].lstrip("/") for line in lines}
+    left = []
+    mounts = (root / "sys/fs/cgroup", root / "sys/fs/cgroup/unified", root / "sys/fs/cgroup/memory")
+    for mount, path in ((mounts[0], own.get("")), (mounts[1], own.get("")), (mounts[2], own.get("memory"))):
+        # In a container the path may be the host's: what we see then is our own group, mounted as the root.
+        directory = mount / (path or "")
+        for each in (directory, *directory.parents):
+            if not each.is_relative_to(mount):
+                break
+            left.append(_left_in(each))
+    return left
+
+
+def _left_in(directory: Path) -> int:
+    for limit_file, usage_file, prefix in (
+        ("memory.max", "memory.current", ""),
+        ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_"),
+    ):
+        try:
+            limit = (directory / limit_file).read_text().strip()
+            used = int((directory / usage_file).read_text())
+            statistics = dict(re.findall(r"^(\w+) (\d+)$", (directory / "memory.stat").read_text(), re.MULTILINE))
+        except (OSError, ValueError):
+            continue
+        if limit == "max" or int(limit) >= _NO_LIMIT:
+            return _NO_LIMIT
+        files = sum(int(statistics.get(f"{prefix}{name}", 0)) for name in ("active_file", "inactive_file"))
+        return int(limit) - used + files
+    return _NO_LIMIT

@@ -1,0 +1,1 @@
+"""A stand-in for the Hugging Face hub: real files, real range requests, and faults on demand."""
