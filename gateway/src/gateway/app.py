@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse, RedirectResponse
+from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
@@ -12,12 +12,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.brains import Brains
 from gateway.chat_completions import PATH, ChatCompletions
+from gateway.history import History
 from gateway.metrics import Metrics
 from gateway.notice import Conversations
 from gateway.openai_error import OpenAIError
 from gateway.rescue import RESCUE_LINE
 from gateway.settings import DEFAULT_NOTICE, Settings
 from gateway.status import Status
+from gateway.status_pages import router as status_pages
+from gateway.watch import Watch
 
 
 def create_app(settings: Settings) -> ASGIApp:
@@ -32,9 +35,10 @@ def create_app(settings: Settings) -> ASGIApp:
         brains = Brains(settings.pilot_run_dir / "brains.sock")
         chat = ChatCompletions(brains, status, Conversations(settings.pilot_notice_policy), metrics, notices)
         app.state.metrics, app.state.status = metrics, status
+        app.state.watch = watch = Watch(status, History(settings.state_dir / "history.sqlite3"), metrics)
         endpoints[PATH] = chat
         app.router.routes.append(Route(PATH, chat, methods=["POST"]))  # answers the other methods with 405
-        async with status.polling():
+        async with watch.following(), status.polling():
             yield
         await brains.close()
 
@@ -42,14 +46,7 @@ def create_app(settings: Settings) -> ASGIApp:
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Exception, _unexpected_error)
 
-    @app.get("/", include_in_schema=False)
-    async def root() -> Response:
-        return RedirectResponse("/status")
-
-    @app.get("/status")
-    async def status_json(request: Request) -> JSONResponse:
-        """Which brain is on, since when and why."""
-        return JSONResponse(request.app.state.status.snapshot())
+    app.include_router(status_pages)
 
     @app.get("/v1/models")
     async def models(request: Request) -> JSONResponse:

@@ -1,4 +1,4 @@
-"""Which brain is on, since when and why: asked of the rooms once a second and whenever an answer came as a surprise."""
+"""Which brain is on, since when and why: asked of the rooms twice a second and whenever an answer came as a surprise."""
 
 import asyncio
 import contextlib
@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import aiohttp
 
@@ -14,7 +14,8 @@ from gateway.metrics import BACKENDS, REASONS, Metrics
 
 Backend = Literal["claude", "local", "none"]
 
-POLL_SECONDS = 1.0
+POLL_SECONDS = 0.5  # a change shows on the page within a second
+_ANSWER_SECONDS = 1.0
 # A stopped process still accepts connections: after this long without an answer the adapter counts as hung.
 HUNG_SECONDS = 3.0
 
@@ -63,13 +64,14 @@ class Status:
         self.adapter_hung = False
         self.last_failover: Change | None = None
         self.last_failback: Change | None = None
+        self.on_poll: Callable[[], None] | None = None
         self._metrics = metrics
         self._notice = notice
         self._adapter_answered = time.monotonic()
         self._counted_until = time.monotonic()
         self._surprise = asyncio.Event()
         self._waiting_for_adapter: set[Callable[[], None]] = set()
-        timeout = aiohttp.ClientTimeout(total=POLL_SECONDS)
+        timeout = aiohttp.ClientTimeout(total=_ANSWER_SECONDS)
         self._adapter = aiohttp.ClientSession(
             "http://claude-adapter", connector=aiohttp.UnixConnector(str(run_dir / "claude.sock")), timeout=timeout
         )
@@ -112,6 +114,14 @@ class Status:
         finally:
             self._waiting_for_adapter.discard(abandon)
 
+    def recall(
+        self, current: tuple[str, float] | None, last_failover: Change | None, last_failback: Change | None
+    ) -> None:
+        """Go on from what an earlier process knew: backend and since when, if that is still so, and the last changes."""
+        if current and current[0] in BACKENDS:
+            self.active, self.since = cast(Backend, current[0]), current[1]
+        self.last_failover, self.last_failback = last_failover, last_failback
+
     def surprise(self) -> None:
         """An answer came from another brain than expected: look again at once."""
         self._surprise.set()
@@ -133,6 +143,8 @@ class Status:
         self.claude, self.local = await asyncio.gather(self._ask_adapter(), self._ask_local())
         usable = self.claude.state == "closed"
         self._activate("claude" if usable else "local" if self.local.ready else "none")
+        if self.on_poll:
+            self.on_poll()
 
     def snapshot(self) -> dict[str, Any]:
         """The facts as JSON for `/status`; times are Unix seconds."""
@@ -201,7 +213,8 @@ class Status:
             self._metrics.transitions.labels(self.active, backend).inc()
             change = Change(time.time(), self.claude.reason)
             if backend == "claude":
-                self.last_failback = change
+                if self.last_failover:  # otherwise it was a start, and there was nothing to come back from
+                    self.last_failback = change
             elif self.active == "claude":
                 self.last_failover = change
             self.active, self.since = backend, change.at
