@@ -4,7 +4,7 @@ SHELL := /bin/sh
 PYTHON := .venv/bin/python
 PARTS := gateway claude-adapter local-llm native tests
 
-.PHONY: help setup run stop up down drill test test-unit test-integration test-monitoring test-containers lint format bench
+.PHONY: help setup run stop up down drill test test-unit test-integration test-page screenshots test-monitoring test-containers lint format bench
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,13 +27,19 @@ down:  ## stop the containers; volumes stay
 drill: setup  ## make Claude unusable for 20 s on the running stack, ask throughout, and judge
 	@$(PYTHON) native/drill.py
 
-test: test-unit test-integration test-monitoring test-containers  ## all tests; installs what they need
+test: test-unit test-integration test-page test-monitoring test-containers  ## all tests; installs what they need
 
 test-unit: setup  ## the rooms one by one, and the stand-in for Anthropic
 	$(PYTHON) -m pytest gateway claude-adapter local-llm tests/unit tests/fake_anthropic
 
 test-integration: setup  ## the real stack, started as `make run` starts it
 	$(PYTHON) -m pytest tests/integration
+
+test-page: setup  ## the status page in Chromium, if one is installed
+	$(PYTHON) -m pytest tests/page
+
+screenshots: setup  ## the status page in each of its states, into docs/screenshots
+	KEEP_SCREENSHOTS=1 $(PYTHON) -m pytest tests/page/test_status_page.py
 
 test-monitoring: setup  ## alert rules and dashboard, against a real Prometheus if one is installed
 	$(PYTHON) -m pytest tests/monitoring

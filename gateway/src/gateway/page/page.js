@@ -61,10 +61,14 @@ function drawDay(of) {
   strip.setAttribute("aria-label", `Who answered in the last 24 hours, the worst of each quarter of an hour. ${said.join(", ")}.`);
 }
 
+function headlineOf(status) {
+  return status.words ? status.words.headline : HEADLINES[status.active_backend];
+}
+
 function render(status) {
   latest = status;
   document.body.dataset.brain = status.active_backend;
-  const headline = status.words ? status.words.headline : HEADLINES[status.active_backend];
+  const headline = headlineOf(status);
   write("headline", headline);
   document.title = `${headline} · Pilot Light`;
   write("model", status.model || "");
@@ -97,7 +101,9 @@ function render(status) {
 
 function tellTimes() {
   if (!latest) return;
-  write("since", `since ${day(latest.since)}${clock(latest.since)}, ${ago(latest.since)}`.replace(", just now", ""));
+  const since = `since ${day(latest.since)}${clock(latest.since)}`;
+  const lostIt = document.body.dataset.contact === "lost";
+  write("since", lostIt ? `Last known: ${headlineOf(latest)}, ${since}` : `${since}, ${ago(latest.since)}`.replace(", just now", ""));
   if (!latest.day) return;
   write("failover", change(latest.last_failover, "none on record"));
   write("failback", change(latest.last_failback, "none on record"));
@@ -110,6 +116,7 @@ function heard() {
   write("contact", "Live");
   show("lost", false);
   write("lost", "");
+  if (latest) render(latest);
 }
 
 function lost() {
@@ -119,6 +126,12 @@ function lost() {
   const when = heardAt ? ` What you see is from ${clock(heardAt / 1000)}.` : "";
   write("lost", `I have lost contact with Pilot Light.${when} I keep trying, and this goes away by itself.`);
   show("lost", true);
+  write("headline", "No contact");
+  document.title = "No contact · Pilot Light";
+  show("model", false);
+  show("why", false);
+  show("since", Boolean(latest));
+  tellTimes();
 }
 
 function listen() {
