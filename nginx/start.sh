@@ -53,7 +53,7 @@ keys_conf() {
     key_lines '~^%s$'
     echo '} map "$bearer_known$api_key_known" $caller_known { default 1; 00 0; }'
     echo 'map "$cookie_pilot_session" $cookie_known { default 0;'
-    each_key | while read -r key; do echo "    $(session_of "$key") 1;"; done
+    each_key | while read -r key; do echo "    \"~^$(session_of "$key")\$\" 1;"; done
     echo '} map "$http_x_posted_key" $session_of_posted_key { default "";'
     # A form writes ~ as %7E.
     each_key | while read -r key; do

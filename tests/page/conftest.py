@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -62,7 +63,9 @@ def yesterday(tmp_path_factory: pytest.TempPathFactory) -> Path:
         counts[f"{brain}_first_words"] += 1
         counts[f"{brain}_first_words_seconds"] += 0.8 if brain == "claude" else 1.6
         history.note(now - 60 * minute, 60.0, brain, counts)
-    asyncio.run(history.save())
+    saving = threading.Thread(target=lambda: asyncio.run(history.save()))  # Playwright's loop runs in this one
+    saving.start()
+    saving.join()
     assert history.kept == "disk"
     return folder
 
