@@ -97,6 +97,6 @@ async def test_the_end_ends_every_stream_at_once() -> None:
     await heard(stream, 2)
     events.end()
     with pytest.raises(StopAsyncIteration):
-        await asyncio.wait_for(anext(stream), 5)  # type: ignore[arg-type]  # an async generator
+        await asyncio.wait_for(anext(stream), 5)
     with pytest.raises(TooManyReadersError):
         events.listen("full", None)

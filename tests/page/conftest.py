@@ -52,7 +52,7 @@ def _fake() -> Iterator[FakeAnthropic]:
 
 @pytest.fixture(scope="session")
 def yesterday(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A state directory with a day in it: Claude, but for an hour and a half of the local model and a moment of nobody."""
+    """A state directory with a day in it: Claude, an hour and a half of the local model, a moment of nobody."""
     folder = tmp_path_factory.mktemp("state")
     history = History(folder / "history.sqlite3")
     now = time.time() // 60 * 60 - 600

@@ -80,7 +80,7 @@ class History:
         return True
 
     def slots(self, now: float) -> list[str | None]:
-        """Who was on in each quarter of an hour of the day until now, the oldest first; the worst of each, None: unknown."""
+        """The worst of who was on in each quarter of an hour of the day until now, oldest first; None: not known."""
         first = int(now // SLOT_SECONDS) - SLOTS + 1
         sums: list[dict[str, float]] = [dict.fromkeys(BACKENDS, 0.0) for _ in range(SLOTS)]
         for at, minute in self.minutes.items():

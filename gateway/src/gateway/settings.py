@@ -24,7 +24,9 @@ class Settings(BaseSettings):
     pilot_notice_policy: Literal["transition", "always", "never"] = Field(
         "transition", description="when the notice is said"
     )
-    pilot_state_dir: Path | None = Field(None, description="directory of the history; default: `state` beside the sockets")
+    pilot_state_dir: Path | None = Field(
+        None, description="directory of the history; default: `state` beside the sockets"
+    )
 
     @property
     def state_dir(self) -> Path:

@@ -1,4 +1,4 @@
-"""Which brain is on, since when and why: asked of the rooms twice a second and whenever an answer came as a surprise."""
+"""Which brain is on, since when and why: asked of the rooms twice a second and when an answer came as a surprise."""
 
 import asyncio
 import contextlib
@@ -117,7 +117,7 @@ class Status:
     def recall(
         self, current: tuple[str, float] | None, last_failover: Change | None, last_failback: Change | None
     ) -> None:
-        """Go on from what an earlier process knew: backend and since when, if that is still so, and the last changes."""
+        """Go on from what an earlier process knew: backend and since when, if still so, and the last changes."""
         if current and current[0] in BACKENDS:
             self.active, self.since = cast(Backend, current[0]), current[1]
         self.last_failover, self.last_failback = last_failover, last_failback

@@ -29,7 +29,9 @@ class Watch:
         known = history.events
         current = known.get("current") if history.recent(time.time()) else None
         status.recall(
-            (current.backend, current.at) if current else None, _change(known.get("failover")), _change(known.get("failback"))
+            (current.backend, current.at) if current else None,
+            _change(known.get("failover")),
+            _change(known.get("failback")),
         )
         status.on_poll = self.look
 
@@ -63,8 +65,8 @@ class Watch:
 
 
 def _event(change: Change | None, backend: str) -> Event | None:
-    return change and Event(change.at, backend, change.reason)
+    return Event(change.at, backend, change.reason) if change else None
 
 
 def _change(event: Event | None) -> Change | None:
-    return event and Change(event.at, event.reason)
+    return Change(event.at, event.reason) if event else None
