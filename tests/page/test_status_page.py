@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 from fake_anthropic.process import FakeAnthropic
 from page.conftest import LitStack
 from page.watching import DESKTOP, PATIENCE_MILLISECONDS, PHONE, opened, violations, wait_for_brain, wait_for_contact
-from stack import REPOSITORY
+from stack import REPOSITORY, wait_for
 
 SCREENSHOTS = REPOSITORY / "docs" / "screenshots"
 LOOKS = [(theme, size) for theme in ("light", "dark") for size in ("desktop", "phone")]
@@ -141,6 +141,7 @@ def test_the_history_survives_a_restart_of_the_gateway(lit: LitStack) -> None:
     before = lit.status()
     lit.supervise("stop", "gateway")
     lit.supervise("start", "gateway")
+    wait_for("the gateway is back", lambda: lit.client.get("/status").status_code == 200)
     lit.wait_for_backend("claude")
     after = lit.status()
     assert after["since"] == before["since"]
