@@ -4,7 +4,7 @@ SHELL := /bin/sh
 PYTHON := .venv/bin/python
 PARTS := gateway claude-adapter local-llm native tests
 
-.PHONY: help setup run stop up down drill faults model test test-unit test-models test-integration test-chaos test-page test-monitoring test-containers lint format bench
+.PHONY: help setup run stop up down drill faults model test test-unit test-models test-integration test-chaos test-page screenshots test-monitoring test-containers lint format bench
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,12 @@ test-integration: setup  ## the real stack, started as `make run` starts it
 
 test-chaos: setup  ## faults, kills, freezes and limits, and a soak of SOAK_SECONDS (180)
 	$(PYTHON) -m pytest -s tests/chaos
+
+test-page: setup  ## the status page in Chromium, if one is installed
+	$(PYTHON) -m pytest tests/page
+
+screenshots: setup  ## the status page in each of its states, into docs/screenshots
+	KEEP_SCREENSHOTS=1 $(PYTHON) -m pytest tests/page/test_status_page.py
 
 test-monitoring: setup  ## alert rules and dashboard, against a real Prometheus if one is installed
 	$(PYTHON) -m pytest tests/monitoring

@@ -12,6 +12,7 @@ port=${PILOT_PORT:-8080}
 metrics_port=${PILOT_METRICS_PORT:-9145}
 keys=${PILOT_KEYS:-}
 concurrency=${PILOT_CONCURRENCY:-64}
+status_public=${PILOT_STATUS_PUBLIC:-0}
 
 refuse() {
     echo "nginx: $1" >&2
@@ -27,6 +28,10 @@ done
 case $concurrency in
     *[!0-9]* | '' | 0*) refuse "PILOT_CONCURRENCY=$concurrency is not a number above 0. It is how many requests are answered at once." ;;
 esac
+case $status_public in
+    0 | 1) ;;
+    *) refuse "PILOT_STATUS_PUBLIC=$status_public is neither 0 nor 1. 1 shows who answers, since when and ready to callers without a key." ;;
+esac
 case $bind in
     *[!0-9a-fA-F.:]*) refuse "PILOT_BIND=$bind is not an IP address. Use 127.0.0.1, or 0.0.0.0 together with PILOT_KEYS." ;;
 esac
@@ -39,8 +44,11 @@ esac
 
 # nginx compares map strings without regard to case; a regular expression does not.
 keys_conf() {
+    echo "map \$host \$status_public { default $status_public; }"
     if [ -z "$keys" ]; then
         echo 'map $host $caller_known { default 1; }'
+        echo 'map $host $cookie_known { default 0; }'
+        echo 'map $host $session_of_posted_key { default ""; }'
         return
     fi
     echo 'map "$http_authorization" $bearer_known { default 0;'
@@ -48,11 +56,22 @@ keys_conf() {
     echo '} map "$http_x_api_key" $api_key_known { default 0;'
     key_lines '~^%s$'
     echo '} map "$bearer_known$api_key_known" $caller_known { default 1; 00 0; }'
+    echo 'map "$cookie_pilot_session" $cookie_known { default 0;'
+    each_key | while read -r key; do echo "    \"~^$(session_of "$key")\$\" 1;"; done
+    echo '} map "$http_x_posted_key" $session_of_posted_key { default "";'
+    # A form writes ~ as %7E.
+    each_key | while read -r key; do
+        echo "    \"~^$(echo "$key" | sed -e 's/\./\\./g' -e 's/~/(~|%7[Ee])/g')\$\" $(session_of "$key");"
+    done
+    echo '}'
 }
 
+each_key() { echo "$keys" | tr ', ' '\n\n' | grep . | sort -u; }
+
+session_of() { printf 'pilot-light session of %s' "$1" | sha256sum | cut -c 1-64; }
+
 key_lines() {
-    echo "$keys" | tr ', ' '\n\n' | while read -r key; do
-        [ -n "$key" ] || continue
+    each_key | while read -r key; do
         printf "    \"$1\" 1;\n" "$(echo "$key" | sed 's/[.~]/\\&/g')"
     done
 }
@@ -73,7 +92,7 @@ done
 if [ -s "$run_dir/nginx.pid" ] && command -v pkill > /dev/null; then
     pkill -KILL -g "$(cat "$run_dir/nginx.pid")" nginx || true  # 1: there were none
 fi
-rm -f "$run_dir/nginx.pid" "$run_dir/brains.sock" "$run_dir/no-gateway.sock"
+rm -f "$run_dir/nginx.pid" "$run_dir/brains.sock" "$run_dir/no-gateway.sock" "$run_dir/session.sock"
 
 # Root's workers must be able to reach root's sockets; anyone else's nginx has no user to change to.
 user=
@@ -85,7 +104,7 @@ mkdir -p "$run_dir/nginx"
 keys_conf > "$run_dir/nginx/keys.conf"
 extras=$here
 [ -n "${PILOT_LISTEN:-}" ] || extras=/nonexistent  # what only containers have beside it
-sed -e "s|@USER@|$user|" -e "s|@HERE@|$extras|" -e "s|@RUN_DIR@|$run_dir|g" -e "s|@LISTEN@|$listen|g" \
+sed -e "s|@USER@|$user|" -e "s|@HERE@|$extras|" -e "s|@KEY_FORM@|$here/key-form|" -e "s|@RUN_DIR@|$run_dir|g" -e "s|@LISTEN@|$listen|g" \
     -e "s|@CONCURRENCY@|$concurrency|g" -e "s|@METRICS_LISTEN@|$metrics_listen|g" \
     -e "s|@PORT@|$port|g" -e "s|@METRICS_PORT@|$metrics_port|g" \
     "$here/nginx.conf" > "$run_dir/nginx/nginx.conf"

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse, RedirectResponse
+from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
@@ -17,6 +17,7 @@ from gateway.brains import Brains
 from gateway.chat_completions import ChatCompletions
 from gateway.dialect import Dialect
 from gateway.exchange import Endpoint
+from gateway.history import History
 from gateway.messages import CountTokens, Messages
 from gateway.metrics import Metrics
 from gateway.models import Models, openai_shape, page
@@ -29,6 +30,8 @@ from gateway.responses import PATH as RESPONSES_PATH
 from gateway.responses import Responses
 from gateway.settings import DEFAULT_NOTICE, Settings
 from gateway.status import Status
+from gateway.status_pages import router as status_pages
+from gateway.watch import Watch
 
 _INTERNAL_ERROR = OpenAIError(
     500, "Pilot Light made a mistake. Its log says where.", "internal_error", type="server_error"
@@ -67,8 +70,9 @@ def create_app(settings: Settings) -> ASGIApp:
             app.router.routes.append(Route(path, asked, methods=["POST"]))  # answers the other methods with 405
         app.state.metrics, app.state.status = metrics, status
         app.state.models = Models(brains, status, settings.aliases)
+        app.state.watch = watch = Watch(status, History(settings.state_dir / "history.sqlite3"), metrics)
         with counting_refusals(settings.pilot_run_dir, metrics):
-            async with status.polling():
+            async with watch.following(), status.polling():
                 yield
         await brains.close()
 
@@ -77,14 +81,7 @@ def create_app(settings: Settings) -> ASGIApp:
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Exception, _unexpected_error)
 
-    @app.get("/", include_in_schema=False)
-    async def root() -> Response:
-        return RedirectResponse("/status")
-
-    @app.get("/status")
-    async def status_json(request: Request) -> JSONResponse:
-        """Which brain is on, since when and why."""
-        return JSONResponse(request.app.state.status.snapshot())
+    app.include_router(status_pages)
 
     @app.get("/v1/models", responses={400: {"description": "`limit`, `after_id` or `before_id` is wrong."}})
     @app.get(f"{_ANTHROPIC}/v1/models", include_in_schema=False)

@@ -25,8 +25,16 @@ class Settings(BaseSettings):
     pilot_notice_policy: Literal["transition", "always", "never"] = Field(
         "transition", description="when the notice is said"
     )
+    pilot_state_dir: Path | None = Field(
+        None, description="directory of the history; default: `state` beside the sockets"
+    )
 
     @property
     def aliases(self) -> tuple[str, ...]:
         """The names before the `=` of each pair."""
         return tuple(pair.partition("=")[0] for pair in self.pilot_aliases.replace(",", " ").split())
+
+    @property
+    def state_dir(self) -> Path:
+        """Where the history is kept."""
+        return self.pilot_state_dir or self.pilot_run_dir / "state"

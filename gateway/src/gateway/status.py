@@ -1,12 +1,12 @@
-"""Which brain is on, since when and why: asked of the rooms once a second and whenever an answer came as a surprise."""
+"""Which brain is on, since when and why: asked of the rooms twice a second, and when an answer came as a surprise."""
 
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import aiohttp
 
@@ -15,7 +15,8 @@ from gateway.metrics import BACKENDS, REASONS, Metrics
 
 Backend = Literal["claude", "local", "none"]
 
-POLL_SECONDS = 1.0
+POLL_SECONDS = 0.5  # a change shows on the page within a second
+_ANSWER_SECONDS = 1.0
 # A stopped process still accepts connections: after this long without an answer a brain counts as hung.
 ADAPTER_HUNG_SECONDS = 3.0
 LOCAL_HUNG_SECONDS = 5.0  # its model takes the processor from it
@@ -62,11 +63,12 @@ class Status:
         self.local_hang = Hang(LOCAL_HUNG_SECONDS)
         self.last_failover: Change | None = None
         self.last_failback: Change | None = None
+        self.on_poll: Callable[[], None] | None = None
         self._metrics = metrics
         self._notice = notice
         self._counted_until = time.monotonic()
         self._surprise = asyncio.Event()
-        timeout = aiohttp.ClientTimeout(total=POLL_SECONDS)
+        timeout = aiohttp.ClientTimeout(total=_ANSWER_SECONDS)
         self._adapter = aiohttp.ClientSession(
             "http://claude-adapter", connector=aiohttp.UnixConnector(str(run_dir / "claude.sock")), timeout=timeout
         )
@@ -86,6 +88,14 @@ class Status:
             await asyncio.gather(task, return_exceptions=True)
             await self._adapter.close()
             await self._local.close()
+
+    def recall(
+        self, current: tuple[str, float] | None, last_failover: Change | None, last_failback: Change | None
+    ) -> None:
+        """Go on from what an earlier process knew: backend and since when, if still so, and the last changes."""
+        if current and current[0] in BACKENDS:
+            self.active, self.since = cast(Backend, current[0]), current[1]
+        self.last_failover, self.last_failback = last_failover, last_failback
 
     def surprise(self) -> None:
         """An answer came from another brain than expected: look again at once."""
@@ -108,6 +118,8 @@ class Status:
         self.claude, self.local = await asyncio.gather(self._ask_adapter(), self._ask_local())
         usable = self.claude.state == "closed"
         self._activate("claude" if usable else "local" if self.local.ready else "none")
+        if self.on_poll:
+            self.on_poll()
 
     def snapshot(self) -> dict[str, Any]:
         """The facts as JSON for `/status`; times are Unix seconds."""
@@ -176,7 +188,8 @@ class Status:
             self._metrics.transitions.labels(self.active, backend).inc()
             change = Change(time.time(), self.claude.reason)
             if backend == "claude":
-                self.last_failback = change
+                if self.last_failover:  # otherwise it was a start, and there was nothing to come back from
+                    self.last_failback = change
             elif self.active == "claude":
                 self.last_failover = change
             self.active, self.since = backend, change.at

@@ -1,0 +1,65 @@
+"""What is said of each reason, and that it is said as text."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.badge import badge
+from gateway.fragment import fragment
+from gateway.history import History
+from gateway.metrics import BACKENDS, REASONS, Metrics
+from gateway.reason_words import WORDS, words_for
+from gateway.status import Status
+from gateway.status_document import full_document, public_document
+
+DOCUMENTATION = Path(__file__).resolve().parents[2] / "docs" / "status.md"
+
+
+@pytest.fixture
+async def document(tmp_path: Path) -> dict[str, Any]:
+    """The status document of a gateway that has just started."""
+    metrics = Metrics()
+    status = Status(tmp_path, metrics, "notice")
+    async with status.polling():
+        return full_document(status, History(tmp_path / "history.sqlite3"))
+
+
+def test_every_reason_has_words() -> None:
+    """Each in the closed list and no other; whole sentences, both of them."""
+    assert set(WORDS) == set(REASONS)
+    for reason, words in WORDS.items():
+        assert re.fullmatch(r"[A-Z].*\.", words.what), reason
+        assert re.fullmatch(r"[A-Z].*\.", words.do), reason
+
+
+def test_an_unknown_reason_and_nobody_have_words_too() -> None:
+    """A newer adapter may know more reasons."""
+    assert words_for("local", "something new").what
+    assert "local model is not ready" in words_for("none", "auth").what
+
+
+async def test_the_document_is_what_its_page_says(document: dict[str, Any]) -> None:
+    """docs/status.md names every key of version 1, and marks the public ones."""
+    rows = re.findall(r"^\| `(\w+)` \| (.*) \|$", DOCUMENTATION.read_text(), re.MULTILINE)
+    assert {name for name, _ in rows} == set(document)
+    assert {name for name, says in rows if "(*public*)" in says} == set(public_document(document))
+    for name, says in rows:
+        if isinstance(document[name], dict) and name != "traffic":
+            assert set(document[name]) <= set(re.findall(r"`(\w+)`", says)), name
+
+
+async def test_markup_from_outside_is_text_in_the_fragment(document: dict[str, Any]) -> None:
+    """A model name and words with HTML in them are escaped."""
+    evil = '<script>alert("x")</script>'
+    html = fragment(document | {"model": evil, "words": {"headline": evil, "what": evil, "do": evil}})
+    assert "<script" not in html
+    assert html.count("&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt;") == 3
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_the_badge_names_the_brain(backend: str) -> None:
+    """In its title, for those who cannot see it."""
+    word = {"claude": "claude", "local": "local model", "none": "nobody"}[backend]
+    assert f"<title>pilot light: {word}</title>" in badge(backend)
