@@ -71,6 +71,8 @@ class Stack:
         self.client = httpx.Client(base_url=self.url, timeout=60.0, trust_env=False)
         try:
             self.announcement = self._wait_until_on()
+            # The announcement waits for one brain; tests take the other away.
+            wait_for("local is ready", lambda: self.ask_room("local.sock", "/healthz")[0] == 200, READY_SECONDS)
         except BaseException:
             self.stop()
             raise

@@ -53,7 +53,7 @@ def check_rescued(streamed: Streamed) -> None:
 
 
 @contextlib.contextmanager
-def adapter_struck(stack: Stack, how: signal.Signals) -> Iterator[None]:
+def adapter_struck(stack: Stack, anthropic: FakeAnthropic, how: signal.Signals) -> Iterator[None]:
     """The adapter gets a signal half a second from now; Claude is on again at the end."""
     adapter = stack.room("claude-adapter")
     strike = threading.Timer(0.5, adapter.send_signal, (how,))
@@ -64,7 +64,8 @@ def adapter_struck(stack: Stack, how: signal.Signals) -> Iterator[None]:
         strike.join()
         with contextlib.suppress(Exception):
             adapter.send_signal(signal.SIGCONT)
-    stack.wait_for_backend("claude", 30)
+    anthropic.reset()
+    stack.wait_for_backend("claude", 40)
 
 
 FAULTS: list[tuple[str, dict[str, Any], str]] = [
@@ -96,7 +97,7 @@ def test_the_sentence_goes_on(
 def test_the_sentence_goes_on_without_the_adapter(stack: Stack, anthropic: FakeAnthropic, how: signal.Signals) -> None:
     """An adapter that dies or freezes in mid-stream breaks Claude's stream, not the reader's."""
     anthropic.script(text=f"{OPENING} the city of Paris.", silent_after_events=5, pings=True)
-    with adapter_struck(stack, how):
+    with adapter_struck(stack, anthropic, how):
         check_rescued(stream(stack.client, temperature=0))
 
 
@@ -197,7 +198,7 @@ def test_a_messages_sentence_goes_on_without_the_adapter(
 ) -> None:
     """An adapter that dies or freezes in mid-stream breaks Claude's stream, not the reader's."""
     anthropic.script(text=f"{OPENING} the city of Paris.", silent_after_events=5, pings=True)
-    with adapter_struck(stack, how):
+    with adapter_struck(stack, anthropic, how):
         check_rescued_message(stream_message(stack.client))
 
 
