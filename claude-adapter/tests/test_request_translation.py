@@ -166,6 +166,7 @@ CONVERSATIONS: dict[str, tuple[list[dict[str, Any]], list[dict[str, Any]], str |
                 "role": "assistant",
                 "content": [text("Let me look."), {"type": "tool_use", "id": "call_1", "name": "f", "input": {}}],
             },
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "call_1"}]},
         ],
         None,
     ),

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from claude_adapter.errors import BadRequestError
+from claude_adapter.message_order import in_valid_order
 
 _DATA_URL = re.compile(r"data:(?P<kind>[^;,]*)(?P<options>[^,]*),(?P<data>.*)", re.DOTALL)
 _IMAGE_KINDS = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
@@ -87,6 +88,7 @@ def _conversation(request: Json) -> tuple[list[str], list[Json]]:
                 )
     if not messages:
         raise BadRequestError("messages must hold at least one user or assistant message with content.", "messages")
+    messages = in_valid_order(messages)
     _trim_end(messages)
     return system, messages
 
