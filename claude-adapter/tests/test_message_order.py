@@ -32,6 +32,26 @@ CASES = {
         [[_text("q")], [_call("a")]],
         [[_text("q")], [_call("a")], [_result("a")]],
     ),
+    "two calls of one turn with one id: each gets a result of its own, in their order": (
+        [[_text("q")], [_call("a"), _call("a")], [_result("a", content="1"), _result("a", content="2")]],
+        [[_text("q")], [_call("a"), _call("a_2")], [_result("a", content="1"), _result("a_2", content="2")]],
+    ),
+    "a brain that counts its calls anew in each turn": (
+        [[_text("q")], [_call("a")], [_result("a")], [_call("a")], [_result("a", content="2")]],
+        [[_text("q")], [_call("a")], [_result("a")], [_call("a_2")], [_result("a_2", content="2")]],
+    ),
+    "a result that came twice": (
+        [[_text("q")], [_call("a")], [_result("a", content="1"), _result("a", content="2")]],
+        [
+            [_text("q")],
+            [_call("a")],
+            [_result("a", content="1"), _text("Result of an earlier tool call:"), _text("2")],
+        ],
+    ),
+    "an assistant at the end: newer models refuse to continue it": (
+        [[_text("q")], [_text("So")]],
+        [[_text("q")], [_text("So")], [_text("Continue.")]],
+    ),
     "a result whose call was cut from the history": (
         [[_result("gone", content="42")]],
         [[_text("Result of an earlier tool call:"), _text("42")]],
@@ -53,4 +73,4 @@ def test_a_refusable_conversation_becomes_valid(case: str) -> None:
 def test_a_user_comes_first() -> None:
     """A history that begins with the assistant gets a user message in front."""
     ordered = in_valid_order([{"role": "assistant", "content": [_text("Hello")]}])
-    assert [message["role"] for message in ordered] == ["user", "assistant"]
+    assert [message["role"] for message in ordered] == ["user", "assistant", "user"]
