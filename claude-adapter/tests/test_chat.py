@@ -40,7 +40,7 @@ async def forever() -> None:
 
 async def test_whole_reply(adapter: Adapter, upstream: Upstream) -> None:
     """A unary request is answered whole, with the true model, and was asked for in the agreed way."""
-    reply = await adapter.ask(temperature=0.5)
+    reply = await adapter.ask(user="u1")
     assert reply.status_code == 200
     assert reply.json()["choices"][0]["message"]["content"] == "Hi there"
     assert reply.json()["model"] == reply.headers["x-model"] == "claude-sonnet-5-5"
@@ -50,7 +50,7 @@ async def test_whole_reply(adapter: Adapter, upstream: Upstream) -> None:
     assert headers["authorization"] == "Bearer sk-ant-one"
     assert "x-api-key" not in headers
     assert headers["anthropic-version"] == "2023-06-01"
-    assert (body["stream"], body["temperature"]) == (True, 0.5)
+    assert (body["stream"], body["metadata"]) == (True, {"user_id": "u1"})
 
 
 async def test_environment_is_not_asked_for_credentials(
