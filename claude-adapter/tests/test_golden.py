@@ -1,4 +1,4 @@
-"""Whole conversations as files, from OpenAI's request to OpenAI's reply; `golden_cases.py` says how they are written."""
+"""Whole conversations as files, from OpenAI's request to its reply; `golden_cases.py` says how they are written."""
 
 from pathlib import Path
 
