@@ -159,7 +159,16 @@ def requests(draw: st.DrawFn) -> Json:
     return request
 
 
+OPEN_CALL = [
+    {"role": "user", "content": "Weather?"},
+    {"role": "assistant", "tool_calls": [{"id": "a", "function": {"name": "look", "arguments": "{}"}}]},
+    {"role": "tool", "tool_call_id": "a", "content": "sunny"},
+]
+
+
 @_steady
+@example({"model": "claude-haiku-4-5", "messages": OPEN_CALL, "reasoning_effort": "high"})
+@example({"model": "claude-opus-4-6", "messages": OPEN_CALL, "reasoning_effort": "xhigh"})
 @given(requests())
 def test_claude_takes_whatever_openai_takes(request: Json) -> None:
     """No valid request is refused here, and none becomes one that Claude would refuse."""
