@@ -20,7 +20,7 @@ def thing(required: Any = None, **properties: Any) -> dict[str, Any]:
 
 FIT = {
     "objects are closed, and only what exists is required": (
-        {"type": "object", "properties": {"a": TEXT}, "required": ["a", "b"]},
+        {"type": "object", "properties": {"a": TEXT}, "required": ["a", "b", ["c"]]},
         thing(a=TEXT),
     ),
     "several types, as OpenAI writes what may be null": (
@@ -72,6 +72,13 @@ def test_fit(case: str) -> None:
     assert output_schema(given) == expected
 
 
+def deep(levels: int) -> dict[str, Any]:
+    schema: dict[str, Any] = TEXT
+    for _ in range(levels):
+        schema = {"type": "array", "items": schema}
+    return thing(a=schema)
+
+
 UNFIT: dict[str, dict[str, Any]] = {
     "no object at the root": {"type": "array", "items": TEXT},
     "a choice at the root": {"anyOf": [thing(a=TEXT), thing(b=TEXT)]},
@@ -92,6 +99,7 @@ UNFIT: dict[str, dict[str, Any]] = {
     "conditions": thing(a={"type": "string", "not": {"const": "x"}}),
     "an unknown type": thing(a={"type": "text"}),
     "a broken list of properties": {"type": "object", "properties": [1], "additionalProperties": False},
+    "nested without end": deep(60),
     "too much left to choice": thing([], **{f"p{index}": TEXT for index in range(25)}),
     "too many unions": thing(**{f"p{index}": {"type": ["string", "null"]} for index in range(17)}),
     "references that would grow without end": {

@@ -242,6 +242,15 @@ def assistant(*calls: object) -> dict[str, Any]:
         ({"user": 5}, "user"),
         ({"response_format": {"type": "xml"}}, "response_format.type"),
         ({"response_format": {"type": "json_schema"}}, "response_format.json_schema.schema"),
+        (
+            {
+                "response_format": {
+                    "type": "json_schema",
+                    "json_schema": {"schema": orjson.loads('{"a":' * 300 + "1" + "}" * 300)},
+                }
+            },
+            "response_format.json_schema.schema",
+        ),
     ],
 )
 def test_bad_field_is_named(fields: dict[str, Any], param: str) -> None:

@@ -19,7 +19,7 @@ _OWN_RULES = {
     "string": ("format",),
 }
 _DEFINITIONS = ("$defs", "definitions")
-_MOST_OPTIONAL, _MOST_UNIONS, _MOST_PARTS = 24, 16, 500
+_MOST_OPTIONAL, _MOST_UNIONS, _MOST_PARTS, _DEEPEST = 24, 16, 500, 50
 
 
 class _UnfitError(Exception):
@@ -30,7 +30,7 @@ def output_schema(schema: Json) -> Json | None:
     """The schema as `output_config.format` takes it, or None when it cannot."""
     try:
         return _Fitting(schema).fitted()
-    except _UnfitError:
+    except (_UnfitError, orjson.JSONEncodeError):  # the latter: a rule nested too deeply to be told
         return None
 
 
@@ -39,7 +39,7 @@ class _Fitting:
 
     def __init__(self, schema: Json) -> None:
         self._schema = schema
-        self._optional = self._unions = self._parts = 0
+        self._optional = self._unions = self._parts = self._depth = 0
         self._definitions: dict[str, Any] = {}
         for key in _DEFINITIONS:
             if isinstance(given := schema.get(key), dict):
@@ -54,7 +54,7 @@ class _Fitting:
     def _fit(self, schema: object, above: tuple[str, ...]) -> Json:
         """`above` are the references that led here: one met again would never end."""
         self._parts += 1  # references are written out, and could grow without end
-        if not isinstance(schema, dict) or self._parts > _MOST_PARTS:
+        if not isinstance(schema, dict) or self._parts > _MOST_PARTS or self._depth > _DEEPEST:
             raise _UnfitError
         rest = {key: value for key, value in schema.items() if key not in _DROPPED and key not in _DEFINITIONS}
         if (reference := rest.pop("$ref", None)) is not None:
@@ -70,7 +70,9 @@ class _Fitting:
             return self._fit({**every[0], **rest}, above)
         if "allOf" in rest or "not" in rest or "if" in rest:
             raise _UnfitError
+        self._depth += 1
         fitted = self._shape(rest, above)
+        self._depth -= 1
         return _with_description(fitted, rest)
 
     def _shape(self, rest: Json, above: tuple[str, ...]) -> Json:
@@ -120,7 +122,7 @@ class _Fitting:
         required = rest.pop("required", None) or []
         if not isinstance(required, list):
             raise _UnfitError
-        needed = [name for name in required if name in properties]
+        needed = [name for name in properties if name in required]
         self._optional += len(properties) - len(needed)
         return {
             "type": "object",

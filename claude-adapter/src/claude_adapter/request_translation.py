@@ -122,12 +122,15 @@ def _answer_form(request: Json, traits: ModelTraits) -> tuple[Json, list[str]]:
         case "json_object":
             return {}, [f"Answer with one JSON object only: {_JSON_ONLY}"]
         case "json_schema":
+            path = "response_format.json_schema.schema"
             schema = wish["json_schema"].get("schema") if isinstance(wish.get("json_schema"), dict) else None
             if not isinstance(schema, dict):
-                path = "response_format.json_schema.schema"
                 raise BadRequestError(f"{path} must be a JSON schema.", path)
             if traits.takes_output_schema and (fitted := output_schema(schema)) is not None:
                 return {"format": {"type": "json_schema", "schema": fitted}}, []
-            rule = orjson.dumps(schema).decode()
+            try:
+                rule = orjson.dumps(schema).decode()
+            except orjson.JSONEncodeError:
+                raise BadRequestError(f"{path} is nested too deeply.", path) from None
             return {}, [f"Answer with one JSON value only: {_JSON_ONLY} It must fit this schema: {rule}"]
     raise BadRequestError("response_format.type must be text, json_object or json_schema.", "response_format.type")
