@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from typing import Any
 
 import httpx
 import orjson
@@ -40,7 +41,7 @@ async def forever() -> None:
 
 async def test_whole_reply(adapter: Adapter, upstream: Upstream) -> None:
     """A unary request is answered whole, with the true model, and was asked for in the agreed way."""
-    reply = await adapter.ask(temperature=0.5)
+    reply = await adapter.ask(user="u1")
     assert reply.status_code == 200
     assert reply.json()["choices"][0]["message"]["content"] == "Hi there"
     assert reply.json()["model"] == reply.headers["x-model"] == "claude-sonnet-5-5"
@@ -50,7 +51,7 @@ async def test_whole_reply(adapter: Adapter, upstream: Upstream) -> None:
     assert headers["authorization"] == "Bearer sk-ant-one"
     assert "x-api-key" not in headers
     assert headers["anthropic-version"] == "2023-06-01"
-    assert (body["stream"], body["temperature"]) == (True, 0.5)
+    assert (body["stream"], body["metadata"]) == (True, {"user_id": "u1"})
 
 
 async def test_environment_is_not_asked_for_credentials(
@@ -240,13 +241,18 @@ async def test_stall_in_a_whole_reply(running: Running, upstream: Upstream) -> N
         assert (reply.status_code, reply.headers["x-fallback-reason"]) == (503, "stall")
 
 
-async def test_thinking_may_be_silent_for_longer(running: Running, upstream: Upstream) -> None:
+@pytest.mark.parametrize(
+    "asked",
+    [{"thinking": {"type": "enabled", "budget_tokens": 1024}}, {"reasoning_effort": "low"}],
+    ids=["thinking", "reasoning_effort"],
+)
+async def test_thinking_may_be_silent_for_longer(running: Running, upstream: Upstream, asked: dict[str, Any]) -> None:
     """With thinking on, the stall clock runs ten times slower, and begins with the thinking."""
     begins = {"type": "content_block_start", "index": 0, "content_block": {"type": "thinking", "thinking": ""}}
     pause = asyncio.Event()
     upstream.messages = streaming(upstream, sse(START, begins), pause.wait, sse(text("a"), *END))
     async with running(claude_first_token_seconds=0.3, claude_stall_seconds=0.3) as adapter:
-        asking = asyncio.create_task(adapter.ask(thinking={"type": "enabled", "budget_tokens": 1024}))
+        asking = asyncio.create_task(adapter.ask(**asked))
         done, _ = await asyncio.wait([asking], timeout=0.7)
         assert not done
         pause.set()

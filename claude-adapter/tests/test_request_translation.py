@@ -2,17 +2,13 @@
 
 from typing import Any
 
+import orjson
 import pytest
 
 from claude_adapter.errors import BadRequestError
 from claude_adapter.request_translation import to_messages
 
 USER = {"role": "user", "content": "Hi"}
-TOOL = {
-    "type": "function",
-    "function": {"name": "f", "description": "d", "parameters": {"properties": {}}, "strict": True},
-}
-CLAUDE_TOOL = {"name": "f", "description": "d", "input_schema": {"type": "object", "properties": {}}}
 
 
 def translate(**fields: Any) -> dict[str, Any]:
@@ -53,42 +49,13 @@ def test_model(given: object, expected: str) -> None:
     [
         ({"max_tokens": 5}, {"max_tokens": 5}),
         ({"max_completion_tokens": 6, "max_tokens": None}, {"max_tokens": 6}),
-        ({"temperature": 1.7}, {"temperature": 1.0}),
-        ({"temperature": -1}, {"temperature": 0.0}),
-        ({"temperature": 0.3, "top_p": 1}, {"temperature": 0.3}),
-        ({"top_p": 0.5}, {"top_p": 0.5}),
         ({"stop": "END"}, {"stop_sequences": ["END"]}),
         ({"stop": ["a", "", " \n", "b"]}, {"stop_sequences": ["a", "b"]}),
         ({"stop": []}, {}),
         ({"user": "u1"}, {"metadata": {"user_id": "u1"}}),
+        ({"safety_identifier": "u2"}, {"metadata": {"user_id": "u2"}}),
+        ({"user": "u" * 300}, {"metadata": {"user_id": "u" * 256}}),
         ({"n": 1, "seed": 4, "logprobs": True, "presence_penalty": 1, "store": True}, {}),
-        ({"thinking": {"type": "enabled", "budget_tokens": 9}}, {"thinking": {"type": "enabled", "budget_tokens": 9}}),
-        ({"tools": []}, {}),
-        ({"tool_choice": "auto"}, {}),
-        ({"tools": [TOOL]}, {"tools": [CLAUDE_TOOL]}),
-        (
-            {"tools": [{"type": "function", "function": {"name": "g"}}]},
-            {"tools": [{"name": "g", "input_schema": {"type": "object"}}]},
-        ),
-        ({"tools": [TOOL], "tool_choice": "none"}, {"tools": [CLAUDE_TOOL], "tool_choice": {"type": "none"}}),
-        ({"tools": [TOOL], "tool_choice": "auto"}, {"tools": [CLAUDE_TOOL], "tool_choice": {"type": "auto"}}),
-        ({"tools": [TOOL], "tool_choice": "required"}, {"tools": [CLAUDE_TOOL], "tool_choice": {"type": "any"}}),
-        (
-            {"tools": [TOOL], "tool_choice": {"type": "function", "function": {"name": "f"}}},
-            {"tools": [CLAUDE_TOOL], "tool_choice": {"type": "tool", "name": "f"}},
-        ),
-        (
-            {"tools": [TOOL], "parallel_tool_calls": False},
-            {"tools": [CLAUDE_TOOL], "tool_choice": {"type": "auto", "disable_parallel_tool_use": True}},
-        ),
-        (
-            {"tools": [TOOL], "parallel_tool_calls": False, "tool_choice": "required"},
-            {"tools": [CLAUDE_TOOL], "tool_choice": {"type": "any", "disable_parallel_tool_use": True}},
-        ),
-        (
-            {"tools": [TOOL], "parallel_tool_calls": False, "tool_choice": "none"},
-            {"tools": [CLAUDE_TOOL], "tool_choice": {"type": "none"}},
-        ),
     ],
 )
 def test_fields(fields: dict[str, Any], expected: dict[str, Any]) -> None:
@@ -116,12 +83,33 @@ CONVERSATIONS: dict[str, tuple[list[dict[str, Any]], list[dict[str, Any]], str |
         [{"role": "user", "content": [text("Hi")]}],
         None,
     ),
-    "a final assistant text loses its trailing space": (
+    "a final assistant text is followed by a user, since Claude refuses to go on with its own": (
         [USER, {"role": "assistant", "content": "So \n"}],
-        [{"role": "user", "content": [text("Hi")]}, {"role": "assistant", "content": [text("So")]}],
+        [
+            {"role": "user", "content": [text("Hi")]},
+            {"role": "assistant", "content": [text("So \n")]},
+            {"role": "user", "content": [text("Continue.")]},
+        ],
         None,
     ),
-    "an inner assistant text keeps it": (
+    "thoughts of an earlier turn are left out: their signature is not here": (
+        [
+            USER,
+            {
+                "role": "assistant",
+                "reasoning_content": "Hm.",
+                "content": [{"type": "thinking", "thinking": "Hm."}, text("So")],
+            },
+            USER,
+        ],
+        [
+            {"role": "user", "content": [text("Hi")]},
+            {"role": "assistant", "content": [text("So")]},
+            {"role": "user", "content": [text("Hi")]},
+        ],
+        None,
+    ),
+    "a white space in an assistant text stays": (
         [USER, {"role": "assistant", "content": "So "}, USER],
         [
             {"role": "user", "content": [text("Hi")]},
@@ -166,6 +154,7 @@ CONVERSATIONS: dict[str, tuple[list[dict[str, Any]], list[dict[str, Any]], str |
                 "role": "assistant",
                 "content": [text("Let me look."), {"type": "tool_use", "id": "call_1", "name": "f", "input": {}}],
             },
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "call_1"}]},
         ],
         None,
     ),
@@ -232,6 +221,7 @@ def assistant(*calls: object) -> dict[str, Any]:
         (user({"type": "text"}), "messages[0].content[0].text"),
         (user(text("a"), image(None)), "messages[0].content[1].image_url.url"),
         (user(image("ftp://x")), "messages[0].content[0].image_url.url"),
+        (user(image("http://x.example/a.png")), "messages[0].content[0].image_url.url"),
         (user(image("data:image/tiff;base64,AAAA")), "messages[0].content[0].image_url.url"),
         (user(image("data:image/png,AAAA")), "messages[0].content[0].image_url.url"),
         (assistant(call("{oops")), "messages[1].tool_calls[0].function.arguments"),
@@ -250,12 +240,17 @@ def assistant(*calls: object) -> dict[str, Any]:
         ({"stop": 5}, "stop"),
         ({"stop": [5]}, "stop"),
         ({"user": 5}, "user"),
-        ({"tools": {}}, "tools"),
-        ({"tools": [{"type": "web_search"}]}, "tools[0]"),
-        ({"tools": [{"function": {}}]}, "tools[0].function.name"),
-        ({"tools": [TOOL], "tool_choice": "maybe"}, "tool_choice"),
         ({"response_format": {"type": "xml"}}, "response_format.type"),
         ({"response_format": {"type": "json_schema"}}, "response_format.json_schema.schema"),
+        (
+            {
+                "response_format": {
+                    "type": "json_schema",
+                    "json_schema": {"schema": orjson.loads('{"a":' * 300 + "1" + "}" * 300)},
+                }
+            },
+            "response_format.json_schema.schema",
+        ),
     ],
 )
 def test_bad_field_is_named(fields: dict[str, Any], param: str) -> None:
@@ -266,10 +261,57 @@ def test_bad_field_is_named(fields: dict[str, Any], param: str) -> None:
     assert caught.value.status == 400
 
 
+SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"], "additionalProperties": False}
+
+
 def test_json_mode() -> None:
-    """JSON mode is a wish in the system prompt, with the schema when there is one."""
+    """JSON mode without a schema is a wish in the system prompt; plain text is no wish at all."""
     assert "one JSON object" in translate(response_format={"type": "json_object"})["system"]
-    schema = {"type": "object", "properties": {"a": {}}}
-    wish = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
-    assert '{"type":"object","properties":{"a":{}}}' in translate(response_format=wish)["system"]
     assert "system" not in translate(response_format={"type": "text"})
+
+
+def test_json_schema() -> None:
+    """A schema goes to `output_config`, and to the system prompt for a model or a schema that cannot take it."""
+    wish = {"type": "json_schema", "json_schema": {"name": "x", "strict": True, "schema": SCHEMA}}
+    body = translate(response_format=wish)
+    assert body["output_config"] == {"format": {"type": "json_schema", "schema": SCHEMA}}
+    assert "system" not in body
+    older = translate(response_format=wish, model="claude-sonnet-4-20250514")
+    assert orjson.dumps(SCHEMA).decode() in older["system"]
+    assert "output_config" not in older
+    wish["json_schema"] = {"name": "x", "schema": {"type": "object"}}  # any object at all: no grammar can hold that
+    loose = translate(response_format=wish)
+    assert '{"type":"object"}' in loose["system"]
+    assert "output_config" not in loose
+
+
+@pytest.mark.parametrize(
+    ("model", "fields", "expected"),
+    [
+        ("claude-haiku-4-5", {"temperature": 1.7}, {"temperature": 1.0}),
+        ("claude-haiku-4-5", {"temperature": -1}, {"temperature": 0.0}),
+        ("claude-haiku-4-5", {"temperature": 0.3, "top_p": 1}, {"temperature": 0.3}),
+        ("claude-haiku-4-5", {"top_p": 0.5}, {"top_p": 0.5}),
+        ("claude-haiku-4-5", {"top_p": 7}, {}),
+        ("claude-haiku-4-5", {"top_k": 40}, {"top_k": 40}),
+        ("claude-haiku-4-5", {"top_k": -1}, {}),
+        ("claude-haiku-4-5", {"top_k": 0.5}, {}),
+        # one of the two since 4
+        ("claude-sonnet-4-6", {"temperature": 0.3, "top_p": 0.5}, {"temperature": 0.3}),
+        ("claude-3-5-haiku-20241022", {"temperature": 0.3, "top_p": 0.5}, {"temperature": 0.3, "top_p": 0.5}),
+        # none at all since 4.7
+        ("claude-opus-4-7", {"temperature": 0.3, "top_p": 0.5, "top_k": 4}, {}),
+        ("claude-sonnet-5-5", {"temperature": 1}, {}),
+        ("claude-mythos-preview", {"temperature": 1}, {}),
+    ],
+)
+def test_sampling(model: str, fields: dict[str, Any], expected: dict[str, Any]) -> None:
+    """Sampling is honoured as far as the model takes it, and never refused for a value."""
+    assert translate(model=model, **fields) == translate(model=model) | expected
+
+
+def test_sampling_yields_to_thinking() -> None:
+    """A thinking model is not sampled otherwise than it is used to."""
+    body = translate(model="claude-sonnet-4-6", temperature=0.3, reasoning_effort="low")
+    assert body["thinking"]["type"] == "adaptive"
+    assert "temperature" not in body

@@ -96,6 +96,7 @@ def test_whole_text() -> None:
             "completion_tokens": 9,
             "total_tokens": 19,
             "prompt_tokens_details": {"cached_tokens": 3},
+            "completion_tokens_details": {"reasoning_tokens": 0},
         },
     }
 
@@ -163,6 +164,50 @@ def test_usage_chunk() -> None:
     assert got[-1]["choices"] == []
     assert got[-1]["usage"] == whole(TEXT)["usage"]
     assert all(chunk["usage"] is None for chunk in got[:-1])
+
+
+@pytest.mark.parametrize(
+    ("begun", "ended", "expected"),
+    [
+        ({"input_tokens": 5, "output_tokens": 1}, {"output_tokens": 9}, (5, 9, 0, 0)),
+        ({"input_tokens": 5, "cache_read_input_tokens": 90}, {"output_tokens": 9}, (95, 9, 90, 0)),
+        ({"input_tokens": 5, "cache_creation_input_tokens": 40}, {"output_tokens": 9}, (45, 9, 0, 0)),
+        ({"input_tokens": 5, "cache_read_input_tokens": None}, {"output_tokens": 9}, (5, 9, 0, 0)),
+        # the last event's totals count, where it has them
+        ({"input_tokens": 5}, {"input_tokens": 7, "cache_read_input_tokens": 2, "output_tokens": 9}, (9, 9, 2, 0)),
+        (
+            {"input_tokens": 5},
+            {"output_tokens": 9, "output_tokens_details": {"thinking_tokens": 6}},
+            (5, 9, 0, 6),
+        ),
+        ({"input_tokens": 5, "output_tokens": 1}, {}, (5, 1, 0, 0)),
+    ],
+)
+def test_usage(begun: dict[str, Any], ended: dict[str, Any], expected: tuple[int, int, int, int]) -> None:
+    """What was read from or written to the cache is part of the prompt, as thinking is part of the completion."""
+    events = [{"type": "message_start", "message": {"usage": begun}}, *TEXT[2:-2], *end("end_turn")]
+    events[-2]["usage"] = ended
+    usage = whole(events)["usage"]
+    prompt, completion, cached, reasoning = expected
+    assert usage == {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion,
+        "prompt_tokens_details": {"cached_tokens": cached},
+        "completion_tokens_details": {"reasoning_tokens": reasoning},
+    }
+    assert chunks(events, include_usage=True)[-1]["usage"] == usage
+
+
+def test_arguments_are_sent_as_they_arrive() -> None:
+    """Each piece of a tool call goes out with the event that brought it, between the pieces of other calls."""
+    reply = ChunkedReply("x", 1, "m", include_usage=False)
+    sent = [reply.feed(event) for event in TOOLS]
+    pieces = [part for part in sent if b'"arguments"' in part]
+    assert [part.count(b"data: ") for part in pieces] == [1] * 5  # two names, two pieces, and the empty call's {}
+    assert orjson.dumps('{"a":') in sent[7]
+    assert sent[6] == b""  # an empty piece is none
+    assert orjson.dumps("{}") in sent[11]
 
 
 def test_content_begins() -> None:

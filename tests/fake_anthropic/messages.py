@@ -10,11 +10,11 @@ from typing import Any
 import orjson
 
 from .errors import invalid
+from .model_rules import refuses_prefill
 
 OLD_VERSION, NEW_VERSION = "2023-06-01", "2026-10-21"
 IMAGE_TYPES = ("image/jpeg", "image/png", "image/gif", "image/webp")
 
-_MODEL_VERSION = re.compile(r"claude-[a-z]+-(\d{1,2})(?:-(\d{1,2}))?(?:-|$)")
 _BLOCK_TYPES_BY_ROLE = {
     "user": frozenset(
         [
@@ -70,18 +70,13 @@ class Conversation:
     input_tokens: int = 0
 
 
-def refuses_prefill(model: str) -> bool:
-    """Whether a conversation that ends with an assistant message is refused: claude-*-4-6 and newer."""
-    match = _MODEL_VERSION.match(model)
-    return match is not None and (int(match[1]), int(match[2] or 0)) >= (4, 6)
-
-
 class MessageWalk:
     """One pass over system prompt and messages: refuses, counts characters, collects what the answer quotes."""
 
     def __init__(self, conversation: Conversation, version: str) -> None:
         self._conversation = conversation
         self._version = version
+        self._call_ids: set[str] = set()
         self.characters = 0
 
     def system(self, system: object) -> None:
@@ -106,6 +101,8 @@ class MessageWalk:
             place = f"messages.{position}"
             role = self._role(message, position, place)
             calls, answered = self._content(message["content"], role, place, is_last=position == last)
+            if open_calls and any(_follows_other_blocks(message["content"], at) for at in answered):
+                answered = {}  # results that do not stand first count as missing
             if unanswered := [call for call in open_calls if call not in answered]:
                 raise invalid(
                     f"messages.{position - 1}: `tool_use` ids were found without `tool_result` blocks immediately "
@@ -190,12 +187,19 @@ class MessageWalk:
                         raise invalid(f"{block_place}.text.citations: Extra inputs are not permitted")
             elif kind == "image":
                 self._image(block.get("source"), f"{block_place}.image.source")
-            elif kind == "document" and role == "assistant" and self._version == NEW_VERSION:
-                raise invalid(f"{block_place}: document blocks are not permitted in assistant messages")
+            elif kind == "document":
+                if role == "assistant" and self._version == NEW_VERSION:
+                    raise invalid(f"{block_place}: document blocks are not permitted in assistant messages")
+                self._document(block.get("source"), f"{block_place}.document.source")
             elif kind == "tool_use":
                 calls.append(self._tool_use(block, block_place))
             elif kind == "tool_result":
                 call = self._tool_result(block, block_place)
+                if call in answered:
+                    raise invalid(
+                        f"{block_place}: each tool_use must have a single result. Found multiple `tool_result` blocks "
+                        f"with id: {call}"
+                    )
                 answered[position] = answered[call] = call
             elif kind == "thinking":
                 if not isinstance(block.get("thinking"), str) or not isinstance(block.get("signature"), str):
@@ -238,6 +242,26 @@ class MessageWalk:
         else:
             raise invalid(f"{place}: Input tag should be one of 'base64', 'url', 'file'")
 
+    def _document(self, source: object, place: str) -> None:
+        kind = source.get("type") if isinstance(source, dict) else None
+        if not isinstance(source, dict) or kind not in ("base64", "text", "url", "content", "file"):
+            raise invalid(f"{place}: Input tag should be one of 'base64', 'text', 'url', 'content', 'file'")
+        if kind == "url" and not str(source.get("url")).startswith("https://"):
+            raise invalid(f"{place}.url.url: Only HTTPS URLs are supported")
+        if kind == "text":
+            if source.get("media_type") != "text/plain":
+                raise invalid(f"{place}.text.media_type: Input should be 'text/plain'")
+            self._text(source.get("data"), "messages", f"{place}.text.data")
+        if kind == "base64":
+            if source.get("media_type") != "application/pdf":
+                raise invalid(f"{place}.base64.media_type: Input should be 'application/pdf'")
+            try:
+                decoded = binascii.a2b_base64(str(source.get("data")), strict_mode=True)
+            except ValueError:
+                raise invalid(f"{place}.base64.data: invalid base64 data") from None
+            if not decoded.startswith(b"%PDF-"):
+                raise invalid(f"{place}.base64.data: The PDF specified was not valid.")
+
     def _tool_use(self, block: dict[str, Any], place: str) -> str:
         for name, kind in (("id", str), ("name", str), ("input", dict)):
             if not isinstance(block.get(name), kind):
@@ -245,6 +269,11 @@ class MessageWalk:
                 raise invalid(f"{place}.tool_use.{name}: {wanted}")
         if not re.fullmatch(r"[a-zA-Z0-9_-]+", block["id"]):
             raise invalid(f"{place}.tool_use.id: String should match pattern '^[a-zA-Z0-9_-]+$'")
+        if not re.fullmatch(r"[a-zA-Z0-9_-]{1,128}", block["name"]):
+            raise invalid(f"{place}.tool_use.name: String should match pattern '^[a-zA-Z0-9_-]{{1,128}}$'")
+        if block["id"] in self._call_ids:
+            raise invalid("messages: `tool_use` ids must be unique")
+        self._call_ids.add(block["id"])
         self.characters += len(block["name"]) + len(orjson.dumps(block["input"]))
         return str(block["id"])
 
@@ -267,8 +296,19 @@ class MessageWalk:
                     texts.append(part["text"])
                 elif part.get("type") == "image":
                     self._image(part.get("source"), f"{part_place}.image.source")
+                elif part.get("type") == "document":
+                    self._document(part.get("source"), f"{part_place}.document.source")
+                elif part.get("type") not in ("search_result", "tool_reference"):
+                    raise invalid(
+                        f"{part_place}: Input tag '{part.get('type')}' does not match any of the expected tags"
+                    )
         elif content is not None:
             raise invalid(f"{place}.tool_result.content: Input should be a valid list")
+        if block.get("is_error"):
+            if not content:
+                raise invalid(f"{place}.tool_result: content cannot be empty if `is_error` is true")
+            if isinstance(content, list) and any(part["type"] != "text" for part in content):
+                raise invalid(f"{place}.tool_result: all content must be type `text` if `is_error` is true")
         self._conversation.tool_results.append(" ".join(texts))
         return call
 
@@ -281,3 +321,10 @@ class MessageWalk:
         final = blocks if isinstance(blocks, str) else (blocks[-1].get("text") or "" if blocks else "")
         if final != final.rstrip():
             raise invalid("messages: final assistant content cannot end with trailing whitespace")
+
+
+def _follows_other_blocks(content: object, position: int | str) -> bool:
+    """Whether something other than a tool result stands before this position."""
+    if not isinstance(content, list) or not isinstance(position, int):
+        return False
+    return any(block.get("type") != "tool_result" for block in content[:position])

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from fake_anthropic.messages import refuses_prefill
+from fake_anthropic.model_rules import refuses_prefill
 from fake_anthropic.process import FakeAnthropic
 
 HEADERS = {"x-api-key": "sk-ant-test", "anthropic-version": "2023-06-01"}
@@ -15,6 +15,73 @@ NEW = {"anthropic-version": "2026-10-21"}
 CALL = {"role": "assistant", "content": [{"type": "tool_use", "id": "toolu_1", "name": "t", "input": {}}]}
 RESULT = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "toolu_1", "content": "ok"}]}
 HI = {"role": "user", "content": "hi"}
+TOOL = {"name": "t", "input_schema": {"type": "object"}}
+BUDGET = {"thinking": {"type": "enabled", "budget_tokens": 1024}, "max_tokens": 2000}
+
+
+def called(*results: dict[str, Any]) -> list[dict[str, Any]]:
+    return [HI, CALL, {"role": "user", "content": list(results)}]
+
+
+def result(**more: Any) -> dict[str, Any]:
+    return {"type": "tool_result", "tool_use_id": "toolu_1", **more}
+
+
+def form(**schema: Any) -> dict[str, Any]:
+    return {"output_config": {"format": {"type": "json_schema", "schema": schema}}}
+
+
+NO_PDF = {"type": "base64", "media_type": "application/pdf", "data": "AAAA"}
+REFUSED_BY_GENERATION: list[tuple[dict[str, Any], str]] = [
+    ({"temperature": 0.5, "top_p": 0.5}, "`temperature` and `top_p` cannot both be specified"),
+    ({"model": "claude-sonnet-5-5", "temperature": 0.5}, "`temperature` is deprecated for this model."),
+    ({"model": "claude-opus-4-7", "top_k": 5}, "`top_k` is deprecated for this model."),
+    ({**BUDGET, "temperature": 0.5}, "`temperature` may only be set to 1 when thinking is enabled."),
+    ({**BUDGET, "messages": [HI, CALL, RESULT]}, "messages.1.content.0.type: Expected `thinking`"),
+    ({**BUDGET, "model": "claude-sonnet-5-5"}, '"thinking.type.enabled" is not supported for this model.'),
+    ({"thinking": {"type": "adaptive"}}, '"thinking.type.adaptive" is not supported for this model.'),
+    (
+        {"model": "claude-sonnet-5-5", "thinking": {"type": "disabled"}},
+        '"thinking.type.disabled" is not supported for this model.',
+    ),
+    (
+        {"model": "claude-sonnet-5-5", "tools": [TOOL], "tool_choice": {"type": "any"}},
+        'tool_choice: type "tool" and "any" are not supported for this model.',
+    ),
+    ({"output_config": {"effort": "low"}}, "This model does not support the effort parameter."),
+    ({"model": "claude-opus-4-6", "output_config": {"effort": "xhigh"}}, "This model does not support effort level"),
+    (form(type="object"), "output_config.format.schema: For 'object' type, 'additionalProperties' must be"),
+    (
+        form(type="object", additionalProperties=False, properties={"a": {"type": "integer", "minimum": 1}}),
+        "output_config.format.schema.properties.a: For 'integer' type, properties minimum are not supported",
+    ),
+    ({"model": "claude-sonnet-4", **form(type="object", additionalProperties=False)}, "output_config.format: "),
+    ({"messages": called({"type": "text", "text": "x"}, result())}, "messages.1: `tool_use` ids were found without"),
+    ({"messages": called(result(), result())}, "messages.2.content.1: each tool_use must have a single result."),
+    ({"messages": called(result(is_error=True))}, "messages.2.content.0.tool_result: content cannot be empty"),
+    ({"messages": [HI, CALL, RESULT, CALL, RESULT]}, "messages: `tool_use` ids must be unique"),
+    (
+        {"tools": [{"name": "t", "input_schema": {"type": "object", "anyOf": []}}]},
+        "tools.0.custom.input_schema: does not support oneOf, allOf, or anyOf",
+    ),
+    ({"metadata": {"user_id": "u" * 257}}, "metadata.user_id: String should have at most 256 characters"),
+    (
+        {
+            "messages": [
+                {
+                    "role": "user",
+                    "content": [
+                        {
+                            "type": "document",
+                            "source": {"type": "base64", "media_type": "application/pdf", "data": "AAAA"},
+                        }
+                    ],
+                }
+            ]
+        },
+        "messages.0.content.0.document.source.base64.data: The PDF specified was not valid.",
+    ),
+]
 
 
 def request(**changes: Any) -> dict[str, Any]:
@@ -75,6 +142,7 @@ def post(fake: FakeAnthropic, body: Any, headers: dict[str, str] | None = None) 
             400,
             "messages: final assistant content cannot end with trailing whitespace",
         ),
+        *[(request(**changes), {}, 400, message) for changes, message in REFUSED_BY_GENERATION],
         (request(), {"anthropic-version": ""}, 400, "anthropic-version: header is required"),
         (request(), {"x-api-key": ""}, 401, "x-api-key header is required"),
         (request(), {"x-api-key": "sk-other"}, 401, "invalid x-api-key"),

@@ -12,6 +12,7 @@ from anthropic.types import MessageParam, ToolParam
 from fake_anthropic.process import FakeAnthropic
 
 MODEL = "claude-opus-5-5"
+OLDER_MODEL = "claude-haiku-4-5"  # takes a forced tool and a thinking budget
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 WEATHER: ToolParam = {
     "name": "get_weather",
@@ -77,7 +78,7 @@ def test_max_tokens_and_stop_sequences_are_honoured(claude: anthropic.Anthropic,
 @pytest.mark.parametrize("streamed", [False, True])
 def test_forced_tool_is_called_and_its_result_quoted(claude: anthropic.Anthropic, streamed: bool) -> None:
     """tool_choice gives a tool_use that fits the schema; the result that comes back is quoted."""
-    options: dict[str, Any] = {"model": MODEL, "max_tokens": 500, "tools": [WEATHER]}
+    options: dict[str, Any] = {"model": OLDER_MODEL, "max_tokens": 500, "tools": [WEATHER]}
     choice: Any = {"type": "tool", "name": "get_weather"}
     if streamed:
         with claude.messages.stream(messages=said("Oslo"), tool_choice=choice, **options) as stream:
@@ -124,10 +125,10 @@ def test_thinking_comes_before_text(claude: anthropic.Anthropic, streamed: bool)
     """With thinking enabled the first block is thinking, signed."""
     options: dict[str, Any] = {"thinking": {"type": "enabled", "budget_tokens": 1024}, "max_tokens": 2000}
     if streamed:
-        with claude.messages.stream(model=MODEL, messages=said("hm"), **options) as stream:
+        with claude.messages.stream(model=OLDER_MODEL, messages=said("hm"), **options) as stream:
             message: anthropic.types.Message = stream.get_final_message()
     else:
-        message = claude.messages.create(model=MODEL, messages=said("hm"), **options)
+        message = claude.messages.create(model=OLDER_MODEL, messages=said("hm"), **options)
     assert [block.type for block in message.content] == ["thinking", "text"]
     thought = message.content[0]
     assert thought.type == "thinking"
@@ -152,6 +153,7 @@ def test_json_schema_answers_fit_the_schema(claude: anthropic.Anthropic) -> None
     """Structured output: the text is JSON with the schema's properties."""
     schema: dict[str, object] = {
         "type": "object",
+        "additionalProperties": False,
         "properties": {"name": {"type": "string"}, "ok": {"type": "boolean"}},
     }
     message = claude.messages.create(

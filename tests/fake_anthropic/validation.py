@@ -10,6 +10,7 @@ import orjson
 
 from .errors import ApiError, invalid
 from .messages import NEW_VERSION, OLD_VERSION, Conversation, MessageWalk
+from .model_rules import check_model_rules, omits_thinking
 
 SAMPLING = ("temperature", "top_p", "top_k")
 TOKENS_PER_IMAGE = 1600  # what a large image costs
@@ -101,9 +102,13 @@ def check_messages_request(raw: bytes, version: str, *, counting: bool = False) 
     _read_tools(body, conversation)
     _read_thinking(body, conversation, counting=counting)
     _read_output_format(body, conversation)
+    _check_metadata(body.get("metadata"))
+    check_model_rules(body, model)
     walk = MessageWalk(conversation, version)
     walk.system(body.get("system"))
     walk.messages(messages)
+    if conversation.thinking and body["thinking"]["type"] == "enabled":
+        _check_thoughts_of_open_call(messages)
     characters = walk.characters + (len(orjson.dumps(body["tools"])) if conversation.tools else 0)
     conversation.input_tokens = (
         3 * len(messages)  # role markers
@@ -187,6 +192,8 @@ def _read_tools(body: dict[str, Any], conversation: Conversation) -> None:
             if schema.get("type") != "object":
                 wanted = "Input should be 'object'" if "type" in schema else "Field required"
                 raise invalid(f"{place}.input_schema.type: {wanted}")
+            if {"anyOf", "allOf", "oneOf"} & set(schema):
+                raise invalid(f"{place}.input_schema: does not support oneOf, allOf, or anyOf at the top level")
         conversation.tools[name] = tool
     if choice is None:
         return
@@ -220,8 +227,31 @@ def _read_thinking(body: dict[str, Any], conversation: Conversation, *, counting
             raise invalid("`max_tokens` must be greater than `thinking.budget_tokens`.")
         if conversation.tool_choice and conversation.tool_choice["type"] in ("any", "tool"):
             raise invalid("Thinking may not be enabled when tool_choice forces tool use.")
+    if thinking.get("display") not in (None, "summarized", "omitted"):
+        raise invalid("thinking.display: Input should be 'summarized' or 'omitted'")
+    if thinking["type"] in ("enabled", "adaptive"):
         conversation.thinking = True
-        conversation.thinking_omitted = thinking.get("display") == "omitted"
+        default = "omitted" if omits_thinking(conversation.model) else "summarized"
+        conversation.thinking_omitted = (thinking.get("display") or default) == "omitted"
+
+
+def _check_metadata(metadata: object) -> None:
+    user = metadata.get("user_id") if isinstance(metadata, dict) else None
+    if user is not None and (not isinstance(user, str) or len(user) > 256):
+        raise invalid("metadata.user_id: String should have at most 256 characters")
+
+
+def _check_thoughts_of_open_call(messages: list[Any]) -> None:
+    """With a budget, the turn whose tool calls are being answered must come back with its thinking."""
+    last = messages[-1]["content"]
+    if isinstance(last, str) or not any(block["type"] == "tool_result" for block in last):
+        return
+    first = messages[-2]["content"][0]["type"]
+    if first not in ("thinking", "redacted_thinking"):
+        raise invalid(
+            f"messages.{len(messages) - 2}.content.0.type: Expected `thinking` or `redacted_thinking`, but found "
+            f"`{first}`. When `thinking` is enabled, a final `assistant` message must start with a thinking block."
+        )
 
 
 def _read_output_format(body: dict[str, Any], conversation: Conversation) -> None:

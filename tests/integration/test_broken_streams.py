@@ -225,7 +225,11 @@ def test_the_sdks_stream_helper_reads_a_rescued_message(stack: Stack, anthropic:
         ({"thinking": "one two three four five six", "cut_after_events": 3}, {}, "api_error"),
         (
             {"text": '{"city": "Paris", "country": "France"}', "cut_after_events": 2},
-            {"output_config": {"format": {"type": "json_schema", "schema": {"type": "object"}}}},
+            {
+                "output_config": {
+                    "format": {"type": "json_schema", "schema": {"type": "object", "additionalProperties": False}}
+                }
+            },
             "api_error",
         ),
     ],

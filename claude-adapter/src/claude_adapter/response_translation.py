@@ -86,11 +86,13 @@ class Reply:
             "completion_tokens": self.output_tokens,
             "total_tokens": self.input_tokens + self.output_tokens,
             "prompt_tokens_details": {"cached_tokens": self._counts.get("cache_read_input_tokens", 0)},
+            "completion_tokens_details": {"reasoning_tokens": self._counts.get("thinking_tokens", 0)},
         }
 
     def _count(self, usage: object) -> None:
         if isinstance(usage, dict):  # counts are running totals, and a later event may leave some out
             self._counts.update({name: count for name, count in usage.items() if isinstance(count, int)})
+            self._count(usage.get("output_tokens_details"))
 
     def _start(self) -> bytes:
         return b""
@@ -147,8 +149,8 @@ class WholeReply(Reply):
         match delta.get("type"):
             case "text_delta":
                 self._texts.append(delta.get("text", ""))
-            case "thinking_delta":
-                self._thoughts.append(delta.get("thinking", ""))
+            case "thinking_delta" if thought := delta.get("thinking"):  # empty where the model keeps it to itself
+                self._thoughts.append(thought)
             case "input_json_delta" if index in self._calls:
                 self._calls[index]["parts"].append(delta.get("partial_json", ""))
         return b""

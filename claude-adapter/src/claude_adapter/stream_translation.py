@@ -53,8 +53,8 @@ class ChunkedReply(Reply):
         match delta.get("type"):
             case "text_delta":
                 return self._content(b"content", delta.get("text", ""))
-            case "thinking_delta":
-                return self._content(b"reasoning_content", delta.get("thinking", ""))
+            case "thinking_delta" if thought := delta.get("thinking"):  # empty where the model keeps it to itself
+                return self._content(b"reasoning_content", thought)
             case "input_json_delta" if index in self._calls and (json := delta.get("partial_json")):
                 self._pending.pop(index, None)
                 return self._call({"index": self._calls[index], "function": {"arguments": json}})
