@@ -243,11 +243,11 @@ async def test_stall_in_a_whole_reply(running: Running, upstream: Upstream) -> N
 
 @pytest.mark.parametrize(
     "asked",
-    [{"thinking": {"type": "enabled", "budget_tokens": 1024}}, {"reasoning_effort": "low"}],
-    ids=["thinking", "reasoning_effort"],
+    [{"thinking": {"type": "enabled", "budget_tokens": 1024}}, {"reasoning_effort": "low"}, {}],
+    ids=["thinking", "reasoning_effort", "unasked"],
 )
 async def test_thinking_may_be_silent_for_longer(running: Running, upstream: Upstream, asked: dict[str, Any]) -> None:
-    """With thinking on, the stall clock runs ten times slower, and begins with the thinking."""
+    """While Claude thinks, asked to or not, the stall clock runs ten times slower, and begins with the thinking."""
     begins = {"type": "content_block_start", "index": 0, "content_block": {"type": "thinking", "thinking": ""}}
     pause = asyncio.Event()
     upstream.messages = streaming(upstream, sse(START, begins), pause.wait, sse(text("a"), *END))

@@ -86,7 +86,9 @@ class ChatExchange(Exchange):
                     failure = UpstreamError(taxonomy.classify_event(event))
                     break
                 held += reply.feed(event)
-                if event.get("type") != "ping" and (reply.has_content or _thinking_begins(event)):
+                if (thinks := _thinks(event)) is not None:
+                    clock.thinking(thinks)
+                if event.get("type") != "ping" and (reply.has_content or thinks):
                     if not clock.started:
                         admission.success()
                     clock.progress()
@@ -107,6 +109,8 @@ class ChatExchange(Exchange):
         return served
 
 
-def _thinking_begins(event: dict[str, Any]) -> bool:
-    """Claude may now be silent for minutes, which is what the longer stall clock is for."""
-    return event.get("type") == "content_block_start" and (event.get("content_block") or {}).get("type") == "thinking"
+def _thinks(event: dict[str, Any]) -> bool | None:
+    """Whether a block that begins is thinking, in which Claude may be silent for minutes; None when none begins."""
+    if event.get("type") != "content_block_start":
+        return None
+    return (event.get("content_block") or {}).get("type") in ("thinking", "redacted_thinking")

@@ -27,6 +27,8 @@ class ProgressClock:
         "_limit_seconds",
         "_loop",
         "_on_doubt",
+        "_speaking_stall_seconds",
+        "_thinking_stall_seconds",
         "_timeout",
         "_timer",
         "given_up",
@@ -34,9 +36,16 @@ class ProgressClock:
         "started",
     )
 
-    def __init__(self, first_seconds: float, stall_seconds: float, on_doubt: "Callable[[ProgressClock], None]") -> None:
+    def __init__(
+        self,
+        first_seconds: float,
+        stall_seconds: float,
+        on_doubt: "Callable[[ProgressClock], None]",
+        thinking_stall_seconds: float | None = None,
+    ) -> None:
         self._loop = asyncio.get_running_loop()
-        self.stall_seconds = stall_seconds
+        self.stall_seconds = self._speaking_stall_seconds = stall_seconds
+        self._thinking_stall_seconds = thinking_stall_seconds or stall_seconds
         self._limit_seconds = first_seconds
         self._on_doubt = on_doubt
         self.given_up: Fallback | None = None
@@ -70,7 +79,12 @@ class ProgressClock:
             self._timer.cancel()
             self._timer = self._loop.call_at(self._next_look(), self._look)
         else:
+            self._limit_seconds = self.stall_seconds
             self._deadline = self._loop.time() + self.stall_seconds
+
+    def thinking(self, thinks: bool) -> None:
+        """Whether Claude has begun to think, which may be silent, or has stopped; takes effect with `progress()`."""
+        self.stall_seconds = self._thinking_stall_seconds if thinks else self._speaking_stall_seconds
 
     def hold(self) -> None:
         """Wait for the client, however long it takes."""

@@ -179,8 +179,13 @@ class Exchange(ABC):
         """For a stream: until its first content, and between later ones. `thinking` is the request's field."""
         settings = self._endpoint.settings
         thinks = isinstance(thinking, dict) and thinking.get("type") not in (None, "disabled")
-        stall_seconds = settings.claude_stall_seconds * (_STALL_FACTOR_WHILE_THINKING if thinks else 1)
-        return ProgressClock(settings.claude_first_token_seconds, stall_seconds, self._endpoint.doubts.about)
+        thinking_stall_seconds = settings.claude_stall_seconds * _STALL_FACTOR_WHILE_THINKING
+        return ProgressClock(
+            settings.claude_first_token_seconds,
+            thinking_stall_seconds if thinks else settings.claude_stall_seconds,
+            self._endpoint.doubts.about,
+            thinking_stall_seconds,  # newer models also think unasked
+        )
 
     def _silence(self, clock: ProgressClock) -> UpstreamError:
         """What a clock that ran out says about Claude."""

@@ -147,6 +147,7 @@ class MessagesExchange(_PassedExchange):
                 held += passing.feed(read)
                 if passing.error is not None:
                     failure = UpstreamError(taxonomy.classify_event(passing.error), event=passing.error_event)
+                clock.thinking(passing.thinking)
                 if passing.progress:
                     if not clock.started:
                         admission.success()

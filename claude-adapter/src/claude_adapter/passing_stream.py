@@ -18,7 +18,8 @@ class PassingStream:
     """Feed it reads, get back whole events.
 
     `started` turns true with the first event that shows Claude at work on its answer, `ended` with the last one;
-    `progress` tells whether the last read held any content (pings are none); `error` is the event that broke it off.
+    `progress` tells whether the last read held any content (pings are none); `thinking` whether a thinking
+    block is open; `error` is the event that broke it off.
     """
 
     def __init__(self, model: str) -> None:
@@ -26,6 +27,7 @@ class PassingStream:
         self.started = False
         self.ended = False
         self.progress = False
+        self.thinking = False
         self.error: Json | None = None
         self.error_event = b""
         self._stop_reason_seen = False
@@ -91,8 +93,11 @@ class PassingStream:
             case "content_block_start":
                 # An empty text block is no word yet; thinking may now be silent for minutes, with only pings to pass.
                 block = document.get("content_block") or {}
+                self.thinking = block.get("type") in ("thinking", "redacted_thinking")
                 if block.get("type") != "text" or block.get("text"):
                     self.started = self.progress = True
+            case "content_block_stop":
+                self.thinking = False
             case "content_block_delta":
                 self.started = self.progress = True
             case "message_delta":
