@@ -7,6 +7,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable
+from typing import IO
 
 import httpx
 import psutil
@@ -207,6 +208,30 @@ def test_prometheus_sees_every_room(keyed: Project) -> None:
         return {"gateway", "claude-adapter", "local-llm", "nginx", "prometheus"} - {job for job in up if up[job] == "1"}
 
     wait_for("every target is up", lambda: not down(), 40)
+
+
+def test_the_key_is_left_nowhere(keyed: Project) -> None:
+    """Not in a log after a fault, nor in a metric, nor in a layer of the image that uses it."""
+    keyed.anthropic.post("/script", json={"status": 401}).raise_for_status()
+    assert keyed.ask("A fault that is about the key.").headers["X-Fallback-Reason"] == "auth"
+    assert KEY not in keyed.compose_command("logs", "--no-color")
+    for room in ("gateway", "claude-adapter", "local-llm", "nginx"):
+        metrics = httpx.get(f"http://127.0.0.1:{keyed.metrics_port}/{room}/metrics", trust_env=False)
+        assert KEY not in metrics.raise_for_status().text
+    with subprocess.Popen(["docker", "save", keyed.image("claude-adapter")], stdout=subprocess.PIPE) as saved:
+        assert saved.stdout is not None
+        found = read_through(saved.stdout, KEY.encode())
+    assert saved.returncode == 0
+    assert not found
+
+
+def read_through(stream: IO[bytes], secret: bytes) -> bool:
+    """Whether the stream holds the secret; read to its end, piece by piece. (An image is saved with plain layers.)"""
+    found, rest = False, b""
+    while piece := stream.read(1 << 20):
+        found = found or secret in rest + piece
+        rest = piece[-len(secret) :]
+    return found
 
 
 def test_images_stay_small(project: Project) -> None:
