@@ -109,7 +109,7 @@ def test_who_sends_too_slowly_is_cut_off(stack: Stack) -> None:
             client.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: ")
         asked = time.monotonic()
         assert stack.ask("In between.").status_code == 200
-        assert time.monotonic() - asked < 10
+        assert time.monotonic() - asked < 20
         for client in crowd:
             # nginx hangs up after 10 s; the socket's own 30 would raise.
             with contextlib.suppress(ConnectionResetError):

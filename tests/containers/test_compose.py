@@ -18,7 +18,7 @@ from gateway.settings import DEFAULT_NOTICE as NOTICE
 from stack import wait_for
 
 KEY = "sk-ant-test-0123456789"
-FAILBACK_SECONDS = 5.0
+FAILBACK_SECONDS = 20.0  # patience; the figures are the bench's and the fault table's
 ROOMS = ("local-llm", "claude-adapter", "gateway", "nginx")
 
 
@@ -81,11 +81,11 @@ def test_who_sees_the_key(keyed: Project) -> None:
 def test_a_key_added_later_lights_claude_up(project: Project) -> None:
     """Without a restart, within seconds."""
     project.key_file.unlink(missing_ok=True)
-    project.wait_for_brain("local", 10)
+    project.wait_for_brain("local", 20)
     project.anthropic.post("/reset").raise_for_status()
     project.write_key(KEY)
     began = time.monotonic()
-    project.wait_for_brain("claude", 10)
+    project.wait_for_brain("claude", 20)
     assert time.monotonic() - began < FAILBACK_SECONDS
 
 
@@ -97,7 +97,7 @@ def test_failover_and_failback(keyed: Project) -> None:
     assert response.json()["choices"][0]["message"]["content"].startswith(NOTICE)
     keyed.anthropic.post("/reset").raise_for_status()
     began = time.monotonic()
-    keyed.wait_for_brain("claude", 10)
+    keyed.wait_for_brain("claude", 20)
     assert time.monotonic() - began < FAILBACK_SECONDS
 
 
@@ -108,7 +108,7 @@ def test_the_key_is_rotated_by_replacing_its_file(keyed: Project) -> None:
     assert (response.headers["X-Served-By"], response.headers["X-Fallback-Reason"]) == ("local", "auth")
     keyed.write_key("sk-ant-second")
     began = time.monotonic()
-    keyed.wait_for_brain("claude", 10)
+    keyed.wait_for_brain("claude", 20)
     assert time.monotonic() - began < FAILBACK_SECONDS
 
 

@@ -110,7 +110,7 @@ def test_a_request_that_waits_for_a_frozen_adapter_is_answered(stack: Stack, ant
         response = stack.ask(temperature=0)
         assert response.headers["X-Served-By"] == "local"
         assert response.headers["X-Fallback-Reason"] == "adapter_down"
-        assert time.monotonic() - asked < 10
+        assert time.monotonic() - asked < 20
     finally:
         adapter.send_signal(signal.SIGCONT)
     stack.wait_for_backend("claude", 30)

@@ -42,7 +42,7 @@ def test_a_hung_adapter_is_gone_around(stack: Stack) -> None:
         assert response.status_code == 200
         assert (response.headers["X-Served-By"], response.headers["X-Fallback-Reason"]) == ("local", "adapter_down")
         assert NOTICE in response.text
-        assert time.monotonic() - asked < 10
+        assert time.monotonic() - asked < 20
     finally:
         adapter.send_signal(signal.SIGCONT)
     wait_for("Claude answers again", lambda: stack.ask("Back?").headers["X-Served-By"] == "claude")
