@@ -1,8 +1,8 @@
 """The local model's speed beside bare llama-cpp-python: same file, same threads, turn by turn on the same machine.
 
 Ratios are of medians over rounds that alternate, so that a busy minute hits both. Ours is measured where a client is:
-on the socket, with template, fitting, queue and SSE in between. Bare means the library as it comes. (With flash attention
-it reads a short prompt some 10 % faster, and writes far slower behind a long one, so we leave that off too.)
+on the socket, with template, fitting, queue and SSE in between. Bare means the library as it comes. (With flash
+attention it reads a short prompt some 10 % faster, and writes far slower behind a long one, so we leave that off too.)
 """
 
 import asyncio
