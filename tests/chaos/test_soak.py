@@ -36,9 +36,18 @@ def test_nobody_is_left_without_an_answer(tmp_path: Path) -> None:
         print(f"\nsoak of {SECONDS:g} s, seed {SEED}\n{summary(soak)}")
         memory = {room: round(stack.room(room).memory_info().rss / 1e6) for room in ROOMS}
         print(f"resident memory, MB: {memory}")
+        assert not (mistakes := unexpected_lines(stack)), "\n".join(mistakes)
         assert not soak.failures, "\n".join(soak.failures)
         assert {exchange.verdict for exchange in soak.exchanges} >= {"claude", "local", "rescued"}
         check_nothing_is_written_down(stack)
+
+
+def unexpected_lines(stack: Stack) -> list[str]:
+    """What the rooms say of exceptions that nobody had thought of: which, and at what place."""
+    logs = (stack.run_dir / "logs").iterdir()
+    return [
+        line for log in logs for line in log.read_text().splitlines() if "unexpected " in line or "Traceback" in line
+    ]
 
 
 def check_nothing_is_written_down(stack: Stack) -> None:
