@@ -10,7 +10,7 @@ from gateway.api_error import ApiError
 _TYPES = {404: "not_found_error", 413: "request_too_large"}
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)  # not frozen: a context manager that an error passes through sets its traceback
 class AnthropicError(ApiError):
     """What happened, what it means and what to do, as one answer to a client.
 

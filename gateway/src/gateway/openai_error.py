@@ -8,7 +8,7 @@ import orjson
 from gateway.api_error import ApiError
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)  # not frozen: a context manager that an error passes through sets its traceback
 class OpenAIError(ApiError):
     """What happened, what it means and what to do, as one answer to a client.
 
