@@ -1,11 +1,15 @@
 """The way to the brains: nginx's upstream, over its Unix socket. It chooses; this module only asks."""
 
+import asyncio
 from pathlib import Path
 
 import aiohttp
 
 # A stream may be silent while Claude thinks; the clocks that decide are the adapter's.
 _TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=2)
+
+# An nginx worker that dies takes many pooled connections with it; by then the pool has noticed.
+_PAUSES_SECONDS = (0.01, 0.1)
 
 _LOOK_TIMEOUT = aiohttp.ClientTimeout(total=2.5)  # Claude Code waits three seconds for a list of models
 _LOOK_HEADERS = {"anthropic-version": "2023-06-01"}
@@ -33,18 +37,19 @@ class Brains:
 
         The caller closes the response.
 
-        Raises UnreachableError when no answer begins. A pooled connection that was just closing is tried once more:
-        nothing has come back, and the brains' tries may be repeated (see nginx.conf).
+        Raises UnreachableError when no answer begins. A connection that was lost is tried again: nothing has come back,
+        and the brains' tries may be repeated (see nginx.conf).
         """
         headers = {**headers, "Content-Type": "application/json", "X-Request-Id": request_id}
-        for last_try in (False, True):
+        for pause_seconds in (*_PAUSES_SECONDS, None):
             try:
                 return await self._session.post(path, data=body, headers=headers)
             except aiohttp.ClientConnectorError as error:
                 raise UnreachableError(str(error)) from error
             except (aiohttp.ClientError, ConnectionError) as error:
-                if last_try:
+                if pause_seconds is None:
                     raise UnreachableError(str(error)) from error
+            await asyncio.sleep(pause_seconds)
         raise AssertionError("the loop returns or raises")
 
     async def look(self, path: str) -> aiohttp.ClientResponse:

@@ -16,7 +16,7 @@ from gateway.api_error import ApiError
 from gateway.brains import Brains, UnreachableError
 from gateway.client_watch import ClientWatch, read_body
 from gateway.dialect import Broken, Dialect, Json, Request
-from gateway.hang import Hang, HungError
+from gateway.hang import HungError
 from gateway.metrics import Metrics
 from gateway.notice import Conversations, strip_notices
 from gateway.rescue import RESCUE_LINE
@@ -57,6 +57,10 @@ class Endpoint:
     def count(self, backend: str, outcome: str) -> None:
         """One request has ended."""
         self.metrics.requests.labels(self.dialect.name, backend, outcome).inc()
+
+
+class _LostError(Exception):
+    """A whole answer was lost on its way. Nothing of it has been sent, so it may be asked for again."""
 
 
 class _Exchange:
@@ -112,9 +116,15 @@ class _Exchange:
                     except HungError:
                         raise self._last_words() from None
                 return await self._relay(request, response, by_name=False)
-            except HungError:  # nothing has been sent yet: the next line asks again, around the adapter
+            except (HungError, _LostError):  # nothing has been sent yet: the next lines ask again, around the adapter
                 pass
-        return await self._relay(request, await self._ask_local(raw), by_name=by_name)
+        try:
+            await self._relay(request, await self._ask_local(raw), by_name=by_name)
+        except _LostError:  # with an nginx worker, or with the model's process, and then nginx says so now
+            try:
+                await self._relay(request, await self._ask_local(raw), by_name=by_name)
+            except _LostError:
+                raise self._last_words() from None
 
     async def _ask_local(self, raw: bytes) -> aiohttp.ClientResponse:
         try:
@@ -149,7 +159,8 @@ class _Exchange:
                     self._room.conversations.answered_by_claude(request.body)
                 if stream:
                     return await self._relay_claude_stream(request, response, headers)
-                body = await self._read(response, self._room.status.adapter_hang)
+                with self._room.status.adapter_hang.abandoning():
+                    body = await _read(response)
                 return await self._send_whole(response.status, headers, body)
 
             notice = False
@@ -160,7 +171,11 @@ class _Exchange:
                 notice = response.status == 200 and self._wants_notice(request)
             if stream:
                 return await self._relay_local_stream(response, headers, notice=notice)
-            body = await self._read(response, self._room.status.local_hang)
+            try:
+                with self._room.status.local_hang.abandoning():
+                    body = await _read(response)
+            except HungError:
+                raise self._last_words() from None
             if notice and (answer := self._dialect.put_in_front(orjson.loads(body), self._room.notice)):
                 body = orjson.dumps(answer)
                 self._room.metrics.notices.inc()
@@ -173,13 +188,6 @@ class _Exchange:
             return False
         told_now = self._room.conversations.tell(request.body)
         return told_now or (not unless_told and self._room.conversations.policy != "never")
-
-    async def _read(self, response: aiohttp.ClientResponse, hang: Hang) -> bytes:
-        try:
-            with hang.abandoning():
-                return await response.read()
-        except (aiohttp.ClientError, HungError):
-            raise self._last_words() from None
 
     async def _send_whole(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
         await self._start(status, [*headers, (b"content-length", b"%d" % len(body))])
@@ -328,6 +336,13 @@ class _Exchange:
             "no_brain",
             {"Retry-After": str(retry_after_seconds)},
         )
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    try:
+        return await response.read()
+    except (aiohttp.ClientError, ConnectionError):
+        raise _LostError from None
 
 
 async def _retry_and_reason(response: aiohttp.ClientResponse) -> tuple[int, str | None]:
