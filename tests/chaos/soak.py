@@ -91,7 +91,8 @@ def judge(exchange: Exchange, outages: Outages) -> str | None:
         "local": True,
         "rescued": True,
         "refused": nobody,
-        "broken off": nobody or ("claude" in down and "gateway" in down),  # without the gateway nobody rescues
+        # Without the gateway nobody rescues; a rescue that comes through an nginx worker dies with it.
+        "broken off": nobody or ("claude" in down and ("gateway" in down or "nginx" in down)),
         "cut": "gateway" in down or "nginx" in down,
         "lost": "nginx" in down,
     }.get(exchange.verdict, False)
