@@ -9,6 +9,7 @@ import sys
 import uvicorn
 from pydantic import ValidationError
 
+from local_llm import memory
 from local_llm.app import create_app
 from local_llm.model import ModelNotFoundError
 from local_llm.settings import Settings, sentences
@@ -18,6 +19,7 @@ GRACEFUL_SHUTDOWN_SECONDS = 25
 
 def main() -> int:
     """Serve until SIGTERM, then let running answers finish. Returns the exit status."""
+    memory.keep_little()
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s local-llm %(levelname)s %(message)s")
     log = logging.getLogger("local_llm")
     # uvicorn raises the signal again when it has shut down: with the default handler its socket would stay behind.

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from llama_cpp.server.model import LlamaProxy
 
-from local_llm import catalogue
+from local_llm import catalogue, memory
 from local_llm.engine import Engine
 from local_llm.metrics import Metrics
 from local_llm.model import Weights, server_settings_for
@@ -75,6 +75,7 @@ class LoadedModel:
         await self._unused.wait()
         await asyncio.to_thread(self.engine.close)
         await asyncio.to_thread(self._proxy.free)
+        await asyncio.to_thread(memory.give_back)
 
 
 class Serving:
