@@ -8,8 +8,10 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import generated_gguf
 import httpx
 import pytest
+from gguf import GGMLQuantizationType as Type
 from testcontainers.compose import DockerCompose
 
 from containers.project import SERVICES, Project
@@ -23,6 +25,18 @@ def _engine_runs() -> bool:
         and subprocess.run([docker, "compose", "version"], capture_output=True, check=False).returncode == 0
         and subprocess.run([docker, "info"], capture_output=True, check=False).returncode == 0
     )
+
+
+def hub_folder(folder: Path) -> Path:
+    """What the hub has: one model, larger than the embedded one and as quick."""
+    hub = folder / "hub"
+    (hub / "someone" / "Larger-GGUF").mkdir(parents=True)
+    generated_gguf.write(
+        hub / "someone" / "Larger-GGUF" / "larger.gguf", generated_gguf.LARGER, weights=Type.F16, hollow=True
+    )
+    for each in (hub, *hub.rglob("*")):
+        each.chmod(0o755)  # the hub runs as another user
+    return hub
 
 
 @pytest.fixture(scope="session")
@@ -47,6 +61,9 @@ def project() -> Iterator[Project]:
             "GRAFANA_PORT": str(free_port()),
             "PILOT_SECRETS": str(secrets),
             "PILOT_TESTS": str(REPOSITORY / "tests"),
+            "PILOT_HUB": str(hub_folder(Path(folder))),
+            "HF_ENDPOINT": "http://hub:9810",
+            "LOCAL_MIN_TOKENS_PER_SECOND": "0",  # a busy machine must not decide which model is on
             "ANTHROPIC_BASE_URL": "http://anthropic:9800",
             "ANTHROPIC_CONTROL_PORT": str(control_port),
             "CLAUDE_PROBE_SECONDS": "1",

@@ -1,6 +1,7 @@
 """The stack in containers: it comes up by itself, keeps to itself, and answers whatever is killed."""
 
 import itertools
+import json
 import subprocess
 import threading
 import time
@@ -232,6 +233,24 @@ def read_through(stream: IO[bytes], secret: bytes) -> bool:
         found = found or secret in rest + piece
         rest = piece[-len(secret) :]
     return found
+
+
+def test_a_model_is_fetched_and_put_on(project: Project) -> None:
+    """The one-shot service fetches it, local-llm, which has no network, changes over, and back when it is gone."""
+
+    def model_on() -> str:
+        asking = "import socket; s = socket.socket(socket.AF_UNIX); s.connect('/run/pilot-light/local.sock'); "
+        asking += "s.sendall(b'GET /healthz HTTP/1.0\\r\\n\\r\\n'); print(s.makefile().read())"
+        answer = project.compose_command("exec", "--no-TTY", "local-llm", "python", "-c", asking)
+        model: str = json.loads(answer.partition("\n\n")[2])["model"]
+        return model
+
+    embedded = model_on()
+    project.compose_command("run", "--rm", "--no-TTY", "model", "someone/Larger-GGUF/larger.gguf")
+    wait_for("the larger model is on", lambda: model_on() == "larger", 90)
+    assert project.ask("Who is on?", model="local").json()["model"] == "larger"
+    project.compose_command("run", "--rm", "--no-TTY", "--entrypoint", "rm", "model", "/models/larger.gguf")
+    wait_for("the embedded model is on again", lambda: model_on() == embedded, 90)
 
 
 def test_images_stay_small(project: Project) -> None:

@@ -45,8 +45,9 @@ class Hub(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, root: Path, port: int) -> None:
-        super().__init__(("127.0.0.1", port), Handler)
+    def __init__(self, root: Path, host: str, port: int, cdn: str) -> None:
+        super().__init__((host, port), Handler)
+        self.cdn = cdn
         self.root = root
         self.fault: dict[str, Any] = {}
         self.log: list[dict[str, Any]] = []
@@ -117,7 +118,7 @@ class Handler(BaseHTTPRequestHandler):
         self._head(
             302,
             {
-                "Location": f"http://localhost:{self.server.server_port}/cdn/{path.relative_to(self.server.root)}",
+                "Location": f"http://{self.server.cdn}:{self.server.server_port}/cdn/{path.relative_to(self.server.root)}",
                 "X-Repo-Commit": COMMIT,
                 "X-Linked-Etag": f'"{sha256}"',
                 "X-Linked-Size": str(fault.get("size") or path.stat().st_size),
@@ -173,9 +174,11 @@ def main() -> int:
     """Serve until standard input closes: when our starter dies, even by -9, nothing is left running."""
     parser = argparse.ArgumentParser(prog="fake_hub")
     parser.add_argument("--root", type=Path, required=True)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--cdn", default="localhost", help="our other name, where the bytes are")
     parser.add_argument("--port", type=int, default=0)
     arguments = parser.parse_args()
-    hub = Hub(arguments.root, arguments.port)
+    hub = Hub(arguments.root, arguments.host, arguments.port, arguments.cdn)
     threading.Thread(target=hub.serve_forever, daemon=True).start()
     print(f"fake_hub listening {hub.server_port}", flush=True)
     while os.read(0, 4096):

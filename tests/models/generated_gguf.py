@@ -83,6 +83,9 @@ TINYLLAMA = Shape(
     "llama", 22, 2048, 5632, 32, 4, 32_000, 2048, TINYLLAMA_TEMPLATE, ("<s>", "</s>"), "<s>", "</s>", bytes_first=False
 )
 
+# Larger than the embedded model, and still quick: most of it is vocabulary.
+LARGER = replace(QWEN, layers=2, embedding=512, feed_forward=512, heads=8)
+
 
 def small(shape: Shape) -> Shape:
     """The same format in some hundred kilobytes."""

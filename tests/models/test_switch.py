@@ -26,8 +26,7 @@ from stack import clean_environment, wait_for
 
 EMBEDDED = "SmolLM2-135M-Instruct"
 SECONDS = 120
-# Larger than the embedded one, and still quick: most of it is vocabulary.
-BIGGER = replace(generated.QWEN, layers=2, embedding=512, feed_forward=512, heads=8)
+BIGGER = generated.LARGER
 BIGGEST = replace(BIGGER, embedding=1024)
 HEAVY = replace(generated.PHI, layers=12)  # some seconds to load, and slow
 
