@@ -18,6 +18,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.local_speed import measure_local_speed
 from fake_anthropic.process import FakeAnthropic
+from local_llm.model import locate
+from local_llm.settings import Settings
 from stack import Stack
 
 UNARY_REQUESTS = 2000
@@ -145,21 +147,20 @@ async def measure_outage(stack: Stack, fake: FakeAnthropic, session: aiohttp.Cli
 
 
 def measure_memory(stack: Stack) -> list[Row]:
-    """Resident memory per process. Weights are told apart, being pages of their file, and so is the KV cache.
+    """Resident memory per process, and without the model: its weights, read from their file, and its KV cache.
 
     Resident size counts a page that processes share once for each of them; the proportional size counts it once.
     """
     rows: list[Row] = []
-    resident = proportional = weights = 0
+    resident = proportional = 0
     for process in stack.processes():
         memory = process.memory_full_info()
         resident += memory.rss
         proportional += memory.pss
-        weights += sum(m.rss for m in process.memory_maps() if m.path.endswith(".gguf"))
         words = process.cmdline()
         name = next((w for i, w in enumerate(words) if i and words[i - 1] == "-m"), " ".join(words[:3]).strip())
         rows.append((f"memory: {Path(name).name}", f"{memory.rss / 2**20:.0f} MB", "-"))
-    model = weights + kv_cache_bytes(stack)
+    model = locate(Settings()).path.stat().st_size + kv_cache_bytes(stack)
     return [
         *rows,
         ("memory: weights and KV cache in local_llm", f"{model / 2**20:.0f} MB", "-"),
@@ -171,9 +172,6 @@ def measure_memory(stack: Stack) -> list[Row]:
 def kv_cache_bytes(stack: Stack) -> int:
     """Keys and values of every layer in half precision, for the context the model was loaded with."""
     from llama_cpp import Llama
-
-    from local_llm.model import locate
-    from local_llm.settings import Settings
 
     context_tokens: int = stack.status()["local"]["context_tokens"]
     meta = Llama(str(locate(Settings()).path), vocab_only=True, verbose=False).metadata
