@@ -29,6 +29,15 @@ def stack(claude: FakeAnthropic) -> Iterator[Stack]:
         yield running
 
 
+@pytest.fixture
+def good(stack: Stack, claude: FakeAnthropic) -> Stack:
+    """Claude answers, and nothing is known of earlier tests."""
+    claude.reset()
+    stack.wait_for_backend("claude")
+    claude.clear_requests()
+    return stack
+
+
 @pytest.fixture(scope="session")
 def rows() -> Iterator[Rows]:
     """What each client printed: client, mode, state, text. Printed at the end."""

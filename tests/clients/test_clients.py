@@ -57,15 +57,6 @@ def client(request: pytest.FixtureRequest) -> Client:
     return chosen
 
 
-@pytest.fixture
-def good(stack: Stack, claude: FakeAnthropic) -> Stack:
-    """Claude answers, and nothing is known of earlier tests."""
-    claude.reset()
-    stack.wait_for_backend("claude")
-    claude.clear_requests()
-    return stack
-
-
 def test_a_library_goes_through_an_outage(client: Client, good: Stack, claude: FakeAnthropic, rows: Rows) -> None:
     """One conversation: Claude, a tool, an outage, Claude again, a cut, Claude again."""
 
