@@ -4,7 +4,7 @@ SHELL := /bin/sh
 PYTHON := .venv/bin/python
 PARTS := gateway claude-adapter local-llm native tests
 
-.PHONY: help setup run stop up down drill faults model test test-unit test-models test-integration test-chaos test-page test-clients screenshots test-monitoring test-containers lint format bench
+.PHONY: help setup run stop up down drill faults model test test-unit test-models test-integration test-chaos test-page test-clients test-slow screenshots test-monitoring test-containers lint format bench
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,7 +33,10 @@ faults: setup  ## every fault of Anthropic's, in each dialect, whole and streame
 model: setup  ## fetch a better local model: make model NAME=qwen2.5-1.5b; without a name, list them
 	@$(PYTHON) native/model.py "$(NAME)"
 
-test: test-unit test-models test-integration test-chaos test-page test-clients test-monitoring test-containers  ## all tests; installs what they need
+test: test-unit test-models test-integration test-chaos test-page test-monitoring test-slow  ## all tests; installs what they need
+
+test-slow: setup  # these two mostly wait, and mind nobody
+	$(MAKE) --jobs=2 --output-sync=target test-containers test-clients
 
 test-unit: setup  ## the rooms one by one, and the stand-in for Anthropic
 	$(PYTHON) -m pytest gateway claude-adapter local-llm tests/unit tests/fake_anthropic

@@ -16,20 +16,25 @@ PROGRAMS = Path(__file__).parent / "programs"
 ANSWER_SECONDS = 60.0
 
 
-class Talk:
-    """Starts `program` (`name.py` or `name.mjs`, see dialogue.py) in `environment`; ends with this context."""
+def environment() -> dict[str, str]:
+    """As a person's, without any key. Bytecode is kept: command lines start often."""
+    return clean_environment() | {"PYTHONDONTWRITEBYTECODE": ""}
 
-    def __init__(self, environment: str, program: str, *arguments: str, base_url: str) -> None:
+
+class Talk:
+    """Starts `program` (`name.py` or `name.mjs`, see dialogue.py) in the environment `where`; ends with the context."""
+
+    def __init__(self, where: str, program: str, *arguments: str, base_url: str) -> None:
         if program.endswith(".mjs"):
-            node, folder = node_environment(environment)
+            node, folder = node_environment(where)
             for each in PROGRAMS.glob("*.mjs"):  # node looks for packages beside the program
                 shutil.copy(each, folder)
             command = [str(node), str(folder / program), *arguments]
         else:
-            command = [str(python_environment(environment) / "python"), str(PROGRAMS / program), *arguments]
+            command = [str(python_environment(where) / "python"), str(PROGRAMS / program), *arguments]
         self._process = subprocess.Popen(
             command,
-            env=clean_environment() | {"BASE_URL": base_url, "LANGSMITH_TRACING": "false"},
+            env=environment() | {"BASE_URL": base_url, "LANGSMITH_TRACING": "false"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -68,13 +73,13 @@ class Talk:
         return self._process.communicate()[1]
 
 
-def run(environment: str, program: str, *arguments: str, cwd: Path, **variables: str) -> str:
+def run(where: str, program: str, *arguments: str, cwd: Path, **variables: str) -> str:
     """Run a client's own command line to its end; what it printed, on both outputs."""
-    folder = python_environment(environment)
+    folder = python_environment(where)
     done = subprocess.run(
         [str(folder / program), *arguments],
         cwd=cwd,
-        env=clean_environment() | {"PATH": f"{folder}:{os.environ['PATH']}"} | variables,
+        env=environment() | {"PATH": f"{folder}:{os.environ['PATH']}"} | variables,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
