@@ -95,6 +95,31 @@ async def test_the_request_goes_on_byte_for_byte(adapter: Adapter, upstream: Ups
     assert not {"x-api-key", "cookie", "x-pilot-notice"} & {name.lower() for name in seen["headers"]}
 
 
+@pytest.mark.parametrize(
+    "headers", [{"content-encoding": "gzip"}, {"anthropic-beta": "x" * 9000}], ids=["said to be compressed", "too long"]
+)
+async def test_one_clients_odd_header_takes_claude_from_nobody(
+    adapter: Adapter, upstream: Upstream, headers: dict[str, str]
+) -> None:
+    """What would make a server refuse the request with a page of its own ends here."""
+
+    async def behave(request: web.Request) -> web.StreamResponse:
+        await request.read()  # where a server finds out that nothing is compressed
+        return web.Response(body=WHOLE, content_type="application/json")
+
+    upstream.messages = behave
+    assert (await send(adapter, ODD_BODY, **headers)).status_code == 200
+    assert (await adapter.state())["state"] == "closed"
+
+
+async def test_a_query_string_that_is_too_long_is_the_clients_mistake(adapter: Adapter) -> None:
+    """Anthropic's edge would refuse it with a page of its own."""
+    reply = await send(adapter, ODD_BODY, "/v1/messages?x=" + "a" * 9000)
+    assert reply.status_code == 414
+    assert reply.json()["error"]["type"] == "invalid_request_error"
+    assert (await adapter.state())["state"] == "closed"
+
+
 @pytest.mark.parametrize("stream", [False, True])
 async def test_the_answer_comes_back_byte_for_byte(adapter: Adapter, upstream: Upstream, stream: bool) -> None:
     """Unknown events, blocks and spaces untouched; request id and limits kept; our headers beside them."""

@@ -42,8 +42,10 @@ _OF_THE_CONNECTION = frozenset(
 # The client's credentials, and what is about its way to us.
 _ENDS_HERE = _OF_THE_CONNECTION | {
     *(b"authorization", b"x-api-key", b"cookie", b"host", b"expect", b"forwarded", b"x-real-ip", b"x-request-id"),
-    *(b"accept-encoding", b"content-type", b"origin", b"referer"),
+    *(b"accept-encoding", b"content-encoding", b"content-type", b"origin", b"referer"),
 }
+# More than this in one line many servers answer with a page of their own, which would look like a failure of Claude's.
+_LONGEST_HEADER_BYTES = 8000
 _NOT_PASSED_BACK = _OF_THE_CONNECTION | {
     *(b"content-encoding", b"server", b"date", b"set-cookie", b"alt-svc", b"strict-transport-security"),
     *(b"x-served-by", b"x-model", b"x-fallback-reason"),  # ours to say, also when Claude is another Pilot Light
@@ -232,11 +234,16 @@ class Claude:
 
 
 def passed_forward(headers: list[tuple[bytes, bytes]]) -> dict[str, str]:
-    """A client's headers as they may go to Anthropic: what the client's key and connection were ends here."""
+    """A client's headers as they may go to Anthropic: what the client's key and connection were ends here.
+
+    So does what would make Anthropic's edge refuse the request: nobody but this client is to lose Claude by it.
+    """
     return {
         name.decode("latin-1"): value.decode("latin-1")
         for name, value in headers
-        if name not in _ENDS_HERE and not name.startswith((b"x-forwarded-", b"x-pilot-"))
+        if name not in _ENDS_HERE
+        and not name.startswith((b"x-forwarded-", b"x-pilot-"))
+        and len(name) + len(value) <= _LONGEST_HEADER_BYTES
     }
 
 

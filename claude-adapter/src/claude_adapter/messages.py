@@ -12,7 +12,7 @@ from claude_adapter import taxonomy
 from claude_adapter.breaker import Admission
 from claude_adapter.claude import RawAnswer
 from claude_adapter.clock import ProgressClock
-from claude_adapter.errors import ANTHROPIC, UpstreamError
+from claude_adapter.errors import ANTHROPIC, BadRequestError, UpstreamError
 from claude_adapter.exchange import JSON_HEADERS, Exchange, Json, parse_object
 from claude_adapter.passing_stream import PassingStream, input_tokens, output_tokens
 from claude_adapter.taxonomy import ClientError, Fallback
@@ -25,6 +25,8 @@ _MODELS_SECONDS = 2.0  # Claude Code gives the list three
 # 128,000 tokens in an hour, and the API ends such a request after ten minutes.
 _WHOLE_TOKENS_PER_SECOND = 128_000 / 3600
 _WHOLE_LONGEST_SECONDS = 600.0
+# A longer request line many servers refuse with a page of their own, which would look like a failure of Claude's.
+_LONGEST_QUERY_BYTES = 8000
 _ENDED_EARLY = Fallback("protocol", "Claude's stream ended before the reply was complete.")
 
 
@@ -48,6 +50,8 @@ class _PassedExchange(Exchange):
 
     def read(self, body: bytes) -> str:
         """Only the model's name is ours to change; all else is Anthropic's to judge."""
+        if len(self._scope["query_string"]) > _LONGEST_QUERY_BYTES:
+            raise BadRequestError("The query string is too long.", status=414)
         self._request = parse_object(body)
         self._raw = body
         asked = self._request.get("model")
