@@ -81,6 +81,16 @@ async def test_stream(adapter: Adapter) -> None:
     assert reply.text.count("[DONE]") == 1
 
 
+async def test_arguments_nested_too_deeply_are_the_clients_mistake(adapter: Adapter) -> None:
+    """A tool call's arguments are a text within the request, which becomes JSON only here."""
+    function = {"name": "f", "arguments": '{"a": ' + "[" * 300 + "]" * 300 + "}"}
+    call = {"role": "assistant", "tool_calls": [{"id": "a", "type": "function", "function": function}]}
+    result = {"role": "tool", "tool_call_id": "a", "content": "x"}
+    reply = await adapter.ask(messages=[{"role": "user", "content": "Hi"}, call, result])
+    assert reply.status_code == 400
+    assert "nested too deeply" in reply.json()["error"]["message"]
+
+
 async def test_connection_is_reused(adapter: Adapter, upstream: Upstream) -> None:
     """A complete reply leaves its connection to the next request: no handshake each time."""
     peers = set()

@@ -120,6 +120,24 @@ async def test_a_query_string_that_is_too_long_is_the_clients_mistake(adapter: A
     assert (await adapter.state())["state"] == "closed"
 
 
+@pytest.mark.parametrize("path", ["/v1/messages", "/v1/messages/count_tokens"])
+async def test_what_cannot_be_written_again_is_the_clients_mistake(adapter: Adapter, path: str) -> None:
+    """Where the model's name has to be changed, the body is written anew, and JSON has its depth."""
+    deep = b'{"model": "pilot", "max_tokens": 9, "x": ' + b"[" * 300 + b"]" * 300 + b"}"
+    reply = await send(adapter, deep, path)
+    assert reply.status_code == 400
+    assert "nested too deeply" in reply.json()["error"]["message"]
+
+
+async def test_the_counted_model_is_named_in_the_header(adapter: Adapter, upstream: Upstream) -> None:
+    """The one that was asked in the end; and of a name without an end no more than fits."""
+    upstream.messages = answering(b'{"input_tokens": 7}', "application/json")
+    counted = await post(adapter, "/v1/messages/count_tokens", model="pilot")
+    assert counted.headers["x-model"] == "claude-sonnet-5-5"
+    counted = await post(adapter, "/v1/messages/count_tokens", model="claude-" + "x" * 100_000)
+    assert len(counted.headers["x-model"]) == 256
+
+
 @pytest.mark.parametrize("stream", [False, True])
 async def test_the_answer_comes_back_byte_for_byte(adapter: Adapter, upstream: Upstream, stream: bool) -> None:
     """Unknown events, blocks and spaces untouched; request id and limits kept; our headers beside them."""

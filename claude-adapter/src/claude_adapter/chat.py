@@ -7,14 +7,12 @@ import time
 import uuid
 from typing import Any
 
-import orjson
-
 from claude_adapter import taxonomy
 from claude_adapter.breaker import Admission
 from claude_adapter.claude import MessageStream
 from claude_adapter.clock import ProgressClock
 from claude_adapter.errors import OPENAI, UpstreamError
-from claude_adapter.exchange import JSON_HEADERS, Exchange, Headers, header_value, parse_object
+from claude_adapter.exchange import JSON_HEADERS, Exchange, Headers, header_value, json_bytes, parse_object
 from claude_adapter.request_translation import to_messages, wants_stream, wants_usage_chunk
 from claude_adapter.response_translation import WholeReply
 from claude_adapter.stream_translation import ChunkedReply
@@ -41,6 +39,7 @@ class ChatExchange(Exchange):
             request["model"] = settings.model_for(name)
         self._streaming, self._usage_chunk = wants_stream(request), wants_usage_chunk(request)
         self._request = to_messages(request, settings.claude_model, settings.claude_max_tokens)
+        self._raw = json_bytes(self._request)
         model: str = self._request["model"]
         return model
 
@@ -49,7 +48,7 @@ class ChatExchange(Exchange):
         clock = self._clock(self._request.get("thinking"))
         try:
             async with clock:
-                self._stream = stream = await self._endpoint.claude.send(orjson.dumps(self._request))
+                self._stream = stream = await self._endpoint.claude.send(self._raw)
                 reply_id = f"chatcmpl-{stream.request_id or uuid.uuid4().hex}"
                 created, model = int(time.time()), self._request["model"]
                 if self._streaming:

@@ -36,6 +36,7 @@ _LARGEST_BODY_BYTES = 32 * 1024 * 1024  # Claude's own limit
 _STALL_FACTOR_WHILE_THINKING = 10
 _SERVED_BY_CLAUDE = (b"x-served-by", b"claude")
 _SURPRISE = Fallback("protocol", "The adapter met something unexpected: see its log.")
+_LONGEST_HEADER_VALUE = 256
 _NOT_IN_A_HEADER = re.compile(r"[^\x21-\x7e]")
 
 
@@ -275,9 +276,18 @@ def parse_object(body: bytes) -> Json:
     return request
 
 
+def json_bytes(request: Json) -> bytes:
+    """The request for Claude. Raises `BadRequestError`."""
+    try:
+        return orjson.dumps(request)
+    except orjson.JSONEncodeError:
+        # More can be read than written, and arguments of a tool call are read from a text of their own.
+        raise BadRequestError("The body is nested too deeply.") from None
+
+
 def header_value(text: str) -> bytes:
-    """`text` with what may not stand in a header replaced."""
-    return _NOT_IN_A_HEADER.sub("_", text).encode()
+    """`text` with what may not stand in a header replaced, and cut where nginx would take it for too much."""
+    return _NOT_IN_A_HEADER.sub("_", text[:_LONGEST_HEADER_VALUE]).encode()
 
 
 def _place_of(error: Exception) -> str:

@@ -13,7 +13,7 @@ from claude_adapter.breaker import Admission
 from claude_adapter.claude import RawAnswer
 from claude_adapter.clock import ProgressClock
 from claude_adapter.errors import ANTHROPIC, BadRequestError, UpstreamError
-from claude_adapter.exchange import JSON_HEADERS, Exchange, Json, parse_object
+from claude_adapter.exchange import JSON_HEADERS, Exchange, Json, json_bytes, parse_object
 from claude_adapter.passing_stream import PassingStream, input_tokens, output_tokens
 from claude_adapter.taxonomy import ClientError, Fallback
 
@@ -59,7 +59,8 @@ class _PassedExchange(Exchange):
             return self._endpoint.settings.claude_model  # Anthropic will say what is wrong
         model = self._endpoint.settings.model_for(asked)
         if model != asked:
-            self._raw = orjson.dumps({**self._request, "model": model})
+            self._request["model"] = model
+            self._raw = json_bytes(self._request)
         return model
 
     async def _pass_on(self, *, streaming: bool) -> RawAnswer:
