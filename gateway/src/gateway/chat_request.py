@@ -9,6 +9,7 @@ from collections.abc import Callable
 import orjson
 
 from gateway.dialect import Json, Request
+from gateway.nesting import DEEPEST, is_too_deep
 from gateway.openai_error import OpenAIError
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
@@ -52,6 +53,8 @@ def read_json_object(raw: bytes, content_type: str) -> Json:
         raise OpenAIError(400, f"The body is not valid JSON: {error}.", "invalid_json") from None
     if not isinstance(body, dict):
         raise _wrong_type("the body", "an object", body, param=None)
+    if is_too_deep(raw, body):
+        raise OpenAIError(400, f"The body is nested more than {DEEPEST} levels deep.", "invalid_json")
     return body
 
 

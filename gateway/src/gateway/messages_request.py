@@ -10,6 +10,7 @@ import orjson
 
 from gateway.anthropic_error import AnthropicError
 from gateway.dialect import Json, Request
+from gateway.nesting import DEEPEST, is_too_deep
 
 
 def read_messages_request(raw: bytes, content_type: str, *, counting: bool = False) -> Request:
@@ -27,6 +28,8 @@ def read_messages_request(raw: bytes, content_type: str, *, counting: bool = Fal
         raise AnthropicError(400, f"The request body is not valid JSON: {error}") from None
     if not isinstance(body, dict):
         raise AnthropicError(400, "Input should be a valid dictionary")
+    if is_too_deep(raw, body):
+        raise AnthropicError(400, f"The request body is nested more than {DEEPEST} levels deep.")
 
     for name in ("model", "messages") if counting else ("model", "max_tokens", "messages"):
         if body.get(name) is None:
