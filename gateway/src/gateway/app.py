@@ -23,7 +23,7 @@ from gateway.metrics import Metrics
 from gateway.models import Models, openai_shape, page
 from gateway.notice import Conversations
 from gateway.openai_error import OpenAIError
-from gateway.openapi import with_operations
+from gateway.openapi import describe
 from gateway.refusals import counting_refusals
 from gateway.rescue import RESCUE_LINE
 from gateway.responses import PATH as RESPONSES_PATH
@@ -41,10 +41,8 @@ _ANTHROPIC = "/anthropic"  # some clients want a base URL of its own for each di
 
 class _Described(FastAPI):
     def openapi(self) -> dict[str, Any]:
-        """FastAPI's document, and beside it the operations that bypass FastAPI."""
-        if not self.openapi_schema:
-            self.openapi_schema = with_operations(super().openapi())
-        return self.openapi_schema
+        """Our own document in the place of FastAPI's."""
+        return describe(self.title, self.version)
 
 
 def create_app(settings: Settings) -> ASGIApp:
@@ -83,8 +81,8 @@ def create_app(settings: Settings) -> ASGIApp:
 
     app.include_router(status_pages)
 
-    @app.get("/v1/models", responses={400: {"description": "`limit`, `after_id` or `before_id` is wrong."}})
-    @app.get(f"{_ANTHROPIC}/v1/models", include_in_schema=False)
+    @app.get("/v1/models")
+    @app.get(f"{_ANTHROPIC}/v1/models")
     async def models(request: Request) -> JSONResponse:
         """The names that can be asked for: Claude's, the local model's, and the one that takes what is best."""
         found = await request.app.state.models.entries()
@@ -92,8 +90,8 @@ def create_app(settings: Settings) -> ASGIApp:
             return JSONResponse(page(found, request.query_params))
         return JSONResponse({"object": "list", "data": [openai_shape(entry) for entry in found]})
 
-    @app.get("/v1/models/{name}", responses={404: {"description": "There is no such model."}})
-    @app.get(f"{_ANTHROPIC}/v1/models/{{name}}", include_in_schema=False)
+    @app.get("/v1/models/{name}")
+    @app.get(f"{_ANTHROPIC}/v1/models/{{name}}")
     async def model(request: Request, name: str) -> JSONResponse:
         """One of these names."""
         for entry in await request.app.state.models.entries():
@@ -106,13 +104,13 @@ def create_app(settings: Settings) -> ASGIApp:
         """Whether this process runs."""
         return JSONResponse({"ok": True})
 
-    @app.get("/readyz", responses={503: {"description": "No brain can answer."}})
+    @app.get("/readyz")
     async def readyz(request: Request) -> JSONResponse:
         """Whether at least one brain can answer."""
         active = request.app.state.status.active
         return JSONResponse({"ready": active != "none", "active_backend": active}, 503 if active == "none" else 200)
 
-    @app.get("/metrics", include_in_schema=False)
+    @app.get("/metrics")
     async def metrics(request: Request) -> Response:
         """Prometheus text format."""
         return Response(generate_latest(request.app.state.metrics.registry), media_type=CONTENT_TYPE_LATEST)

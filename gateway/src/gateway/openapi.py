@@ -1,310 +1,234 @@
-"""The published description of the operations that bypass FastAPI: what they take, and every answer they give.
+"""The published description: every path, what it takes, and every answer it gives, those of nginx included.
 
-The schemas say what the gateway itself checks. What the fields beyond these mean is in OpenAI's and Anthropic's own
-references; all of them are let through.
+Written by hand, because the hot path bypasses FastAPI, which knows nothing of nginx either. OpenAPI 3.2, the first
+version that can say what comes in an event stream.
 """
 
 from typing import Any
 
+from gateway.metrics import REASONS
+from gateway.openapi_schemas import SCHEMAS
+
 Json = dict[str, Any]
 
 _TEXT = {"type": "string"}
-_OBJECT: Json = {"type": "object"}
-_OBJECTS = {"type": "array", "items": _OBJECT}
-_FLAG = {"type": ["boolean", "null"]}
-_LENGTH = {"type": ["integer", "null"], "minimum": 1}
-_SAMPLING = {name: {"type": ["number", "null"]} for name in ("temperature", "top_p")}
-
-
-def _nullable(schema: Json) -> Json:
-    return {"anyOf": [schema, {"type": "null"}]}
-
-
-_TOOLS = {
-    "tools": _nullable(_OBJECTS),
-    "tool_choice": _nullable({"anyOf": [_TEXT, _OBJECT]}),
-    "parallel_tool_calls": _FLAG,
-}
-
-
-def _parts() -> Json:
-    """Content parts: each has a type, and a text part has text."""
-    text = {"properties": {"type": {"const": "text"}, "text": _TEXT}, "required": ["type", "text"]}
-    other = {"properties": {"type": {"type": "string", "not": {"const": "text"}}}, "required": ["type"]}
-    return {"type": "array", "items": {"type": "object", "anyOf": [text, other]}}
-
-
-_WORDS = {"anyOf": [_TEXT, _parts()]}
-
-_CHAT_REQUEST: Json = {
-    "type": "object",
-    "required": ["messages"],
-    "properties": {
-        "model": {
-            "type": ["string", "null"],
-            "description": "A claude-… name, an alias, `local`, or anything else for the best there is.",
-        },
-        "messages": {
-            "type": "array",
-            "minItems": 1,
-            "items": {
-                "type": "object",
-                "required": ["role"],
-                "anyOf": [
-                    {
-                        "properties": {"role": {"enum": ["system", "developer", "user"]}, "content": _WORDS},
-                        "required": ["content"],
-                    },
-                    {
-                        "properties": {
-                            "role": {"enum": ["assistant", "tool", "function"]},
-                            "content": _nullable(_WORDS),
-                        }
-                    },
-                ],
-            },
-        },
-        "stream": _FLAG,
-        "stream_options": _nullable(_OBJECT),
-        **_SAMPLING,
-        "max_tokens": _LENGTH,
-        "max_completion_tokens": _LENGTH,
-        "n": {"type": ["integer", "null"], "minimum": 1, "description": "More than 1 is refused."},
-        "stop": _nullable({"anyOf": [_TEXT, {"type": "array", "items": _TEXT}]}),
-        **_TOOLS,
-        "response_format": _nullable(_OBJECT),
-    },
-}
-
-_CHAT_COMPLETION: Json = {
-    "type": "object",
-    "required": ["id", "object", "created", "model", "choices", "usage"],
-    "properties": {
-        "id": _TEXT,
-        "object": {"const": "chat.completion"},
-        "created": {"type": "integer"},
-        "model": {"type": "string", "description": "The model that really answered."},
-        "choices": {
-            "type": "array",
-            "minItems": 1,
-            "items": {"type": "object", "required": ["index", "message", "finish_reason"]},
-        },
-        "usage": _OBJECT,
-    },
-}
-
-_ITEM: Json = {
-    "type": "object",
-    "anyOf": [
-        {
-            "required": ["role", "content"],
-            "properties": {
-                "type": {"const": "message"},
-                "role": {"enum": ["user", "assistant", "system", "developer"]},
-                "content": {"anyOf": [_TEXT, {"type": "array", "items": {"$ref": "#/components/schemas/InputText"}}]},
-            },
-        },
-        {
-            "required": ["type", "call_id", "name", "arguments"],
-            "properties": {
-                "type": {"const": "function_call"},
-                **dict.fromkeys(("call_id", "name", "arguments"), _TEXT),
-            },
-        },
-        {
-            "required": ["type", "call_id", "output"],
-            "properties": {"type": {"const": "function_call_output"}, "call_id": _TEXT, "output": _TEXT},
-        },
-        {"required": ["type"], "properties": {"type": {"const": "reasoning"}}},
-    ],
-}
-
-_RESPONSES_REQUEST: Json = {
-    "type": "object",
-    "required": ["input"],
-    "properties": {
-        "model": _CHAT_REQUEST["properties"]["model"],
-        "input": {"anyOf": [_TEXT, {"type": "array", "minItems": 1, "items": _ITEM}]},
-        "instructions": {"type": ["string", "null"]},
-        "stream": _FLAG,
-        **_SAMPLING,
-        "max_output_tokens": _LENGTH,
-        **_TOOLS,
-        "text": _nullable(_OBJECT),
-        "reasoning": _nullable(_OBJECT),
-        "metadata": _nullable(_OBJECT),
-        "previous_response_id": {"type": "null", "description": "Nothing is kept between requests: not supported."},
-    },
-}
-
-_RESPONSE: Json = {
-    "type": "object",
-    "required": ["id", "object", "created_at", "status", "model", "output", "usage"],
-    "properties": {
-        "id": _TEXT,
-        "object": {"const": "response"},
-        "created_at": {"type": "integer"},
-        "status": {"enum": ["completed", "incomplete"]},
-        "model": {"type": "string", "description": "The model that really answered."},
-        "output": _OBJECTS,
-    },
-}
-
-_COUNT_REQUEST: Json = {
-    "type": "object",
-    "required": ["model", "messages"],
-    "properties": {
-        "model": {
-            "type": "string",
-            "minLength": 1,
-            "description": "A claude-… name, an alias, `local`, or anything else for the best there is.",
-        },
-        "messages": {
-            "type": "array",
-            "minItems": 1,
-            "items": {
-                "type": "object",
-                "required": ["role", "content"],
-                "properties": {"role": {"enum": ["user", "assistant"]}, "content": _WORDS},
-            },
-        },
-        "system": _nullable(_WORDS),
-        "tools": _nullable(_OBJECTS),
-        "tool_choice": _nullable(_OBJECT),
-        "thinking": _nullable(_OBJECT),
-    },
-}
-
-_MESSAGES_REQUEST: Json = {
-    "type": "object",
-    "required": [*_COUNT_REQUEST["required"], "max_tokens"],
-    "properties": {
-        **_COUNT_REQUEST["properties"],
-        "max_tokens": {"type": "integer", "minimum": 1},
-        "stream": _FLAG,
-        "metadata": _nullable(_OBJECT),
-    },
-}
-
-_MESSAGE: Json = {
-    "type": "object",
-    "required": ["id", "type", "role", "model", "content", "stop_reason", "usage"],
-    "properties": {
-        "id": _TEXT,
-        "type": {"const": "message"},
-        "role": {"const": "assistant"},
-        "model": {"type": "string", "description": "The model that really answered."},
-        "content": _OBJECTS,
-        "stop_reason": {"type": ["string", "null"]},
-        "usage": _OBJECT,
-    },
-}
-
-_OPENAI_ERROR: Json = {
-    "type": "object",
-    "required": ["error"],
-    "properties": {
-        "error": {
-            "type": "object",
-            "required": ["message", "type", "param", "code"],
-            "properties": {"message": _TEXT, "type": _TEXT, "param": {"type": ["string", "null"]}},
-        }
-    },
-}
-_ANTHROPIC_ERROR: Json = {
-    "type": "object",
-    "required": ["type", "error"],
-    "properties": {
-        "type": {"const": "error"},
-        "error": {
-            "type": "object",
-            "required": ["type", "message"],
-            "properties": {"type": _TEXT, "message": _TEXT},
-        },
-    },
-}
-
-SCHEMAS: Json = {
-    "ChatCompletionRequest": _CHAT_REQUEST,
-    "ChatCompletion": _CHAT_COMPLETION,
-    "InputText": {
-        "type": "object",
-        "required": ["type", "text"],
-        "properties": {"type": {"enum": ["input_text", "output_text"]}, "text": _TEXT},
-    },
-    "ResponsesRequest": _RESPONSES_REQUEST,
-    "Response": _RESPONSE,
-    "MessagesRequest": _MESSAGES_REQUEST,
-    "Message": _MESSAGE,
-    "CountTokensRequest": _COUNT_REQUEST,
-    "TokenCount": {
-        "type": "object",
-        "required": ["input_tokens"],
-        "properties": {"input_tokens": {"type": "integer", "minimum": 0}},
-    },
-    "OpenAIError": _OPENAI_ERROR,
-    "AnthropicError": _ANTHROPIC_ERROR,
-}
+_JSON, _EVENTS, _HTML = "application/json", "text/event-stream", "text/html"
 
 _ANSWER_HEADERS: Json = {
-    "X-Served-By": {"description": "Which brain answered.", "schema": {"enum": ["claude", "local"]}},
-    "X-Model": {"description": "The model that really answered.", "schema": _TEXT},
-    "X-Fallback-Reason": {"description": "Why the local model answered in Claude's place.", "schema": _TEXT},
+    "X-Served-By": {"description": "Which brain answered.", "required": True, "schema": {"enum": ["claude", "local"]}},
+    "X-Model": {"description": "The model that really answered.", "required": True, "schema": _TEXT},
+    "X-Fallback-Reason": {
+        "description": "Why the local model answered in Claude's place.",
+        "schema": {"enum": list(REASONS)},
+    },
 }
+_RETRY_AFTER: Json = {
+    "Retry-After": {"description": "Seconds.", "required": True, "schema": {"type": "integer", "minimum": 1}}
+}
+
 _NOTICE_SWITCH: Json = {
     "name": "X-Pilot-Notice",
     "in": "header",
-    "required": False,
     "description": "`off` keeps the notice out of this answer.",
-    "schema": {"type": "string", "enum": ["on", "off"]},
+    "schema": _TEXT,
 }
+_VERSION: Json = {
+    "name": "anthropic-version",
+    "in": "header",
+    "description": "With this or an `x-api-key`, the answer is in Anthropic's dialect.",
+    "schema": _TEXT,
+}
+_PAGE: list[Json] = [
+    {
+        "name": "limit",
+        "in": "query",
+        "description": "Of Anthropic's dialect, like the next two: how many, 20 unless told.",
+        "schema": {"type": "integer", "minimum": 1, "maximum": 1000},
+    },
+    {"name": "after_id", "in": "query", "description": "What stands behind this model.", "schema": _TEXT},
+    {"name": "before_id", "in": "query", "description": "What stands in front of it.", "schema": _TEXT},
+]
+_ALSO_UNDER_ANTHROPIC: Json = {"servers": [{"url": "/"}, {"url": "/anthropic"}]}
 
 
-def _json(schema: str) -> Json:
-    return {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
+def _ref(name: str) -> Json:
+    return {"$ref": f"#/components/schemas/{name}"}
 
 
-def _operation(summary: str, request: str, answer: str, error: str, *, streams: bool) -> Json:
-    events: Json = {"text/event-stream": {"schema": _TEXT}} if streams else {}
-    errors = {
+def _content(schema: Json, kind: str = _JSON) -> Json:
+    return {kind: {"schema": schema}}
+
+
+def _errors(words: dict[str, str], error: Json) -> Json:
+    """Errors in one shape. A browser without a key gets a form for it, and whoever may come again is told when."""
+    described = {}
+    for status, description in words.items():
+        form = _content(_TEXT, _HTML) if status == "401" else {}
+        headers = {"headers": _RETRY_AFTER} if status in ("429", "503") else {}
+        described[status] = {"description": description, "content": _content(error) | form, **headers}
+    return described
+
+
+_ANYWHERE = {
+    "400": "The request is not well-formed.",
+    "401": "PILOT_KEYS is set, and no valid key came.",
+    "414": "The request line is too long.",
+    "500": "Pilot Light made a mistake.",
+    "503": "Pilot Light is starting, or its services are down.",
+}
+_BUSY = {"429": "Pilot Light is answering as many requests as it can at once."}
+
+
+def _events(event: Json) -> Json:
+    return {_EVENTS: {"itemSchema": {"type": "object", **event}}}
+
+
+def _named(data: Json) -> Json:
+    """Events that have a name, and JSON as their data."""
+    payload = {"type": "string", "contentMediaType": _JSON, "contentSchema": data}
+    return {"required": ["event", "data"], "properties": {"event": _TEXT, "data": payload}}
+
+
+def _chunks() -> Json:
+    """Events without a name; the last one's data is no JSON."""
+    chunk = {"anyOf": [_ref("ChatCompletionChunk"), _ref("OpenAIError")]}
+    payload = {"type": "string", "contentMediaType": _JSON, "contentSchema": chunk}
+    return {
+        "required": ["data"],
+        "anyOf": [{"properties": {"data": {"const": "[DONE]"}}}, {"properties": {"data": payload}}],
+    }
+
+
+_TYPED: Json = {"type": "object", "required": ["type"], "properties": {"type": _TEXT}}
+
+
+def _ask(summary: str, request: str, answer: str, error: str, events: Json | None = None, **path: Any) -> Json:
+    """The operation of a path that a model answers; `events` when it can be streamed."""
+    words = {
+        **_ANYWHERE,
+        **_BUSY,
         "400": "The request is wrong; the message names the field.",
+        "408": "The request took too long to arrive.",
         "413": "The body is over 32 MB.",
         "415": "The body is not application/json.",
-        "4XX": "Claude refused the request; its own answer.",
-        "500": "Pilot Light made a mistake.",
-        "503": "Nobody can answer right now; Retry-After says when to ask again.",
+        "4XX": "Claude refused the request in another way: its own answer.",
+        "503": "Nobody can answer right now; the message says why.",
     }
-    return {
-        "post": {
-            "summary": summary,
-            "parameters": [_NOTICE_SWITCH] if streams else [],
-            "requestBody": {"required": True, "content": _json(request)},
-            "responses": {
-                "200": {
-                    "description": "The answer, whole or as it is made.",
-                    "headers": _ANSWER_HEADERS,
-                    "content": _json(answer) | events,
-                },
-                **{status: {"description": words, "content": _json(error)} for status, words in errors.items()},
+    operation = {
+        "summary": summary,
+        "parameters": [_NOTICE_SWITCH] if events else [],
+        "requestBody": {"required": True, "content": _content(_ref(request))},
+        "responses": {
+            "200": {
+                "description": "The answer, whole or as it is made." if events else "The answer.",
+                "headers": _ANSWER_HEADERS,
+                "content": _content(_ref(answer)) | (_events(events) if events else {}),
             },
+            **_errors(words, _ref(error)),
+        },
+    }
+    return {**path, "post": operation}
+
+
+def _read(summary: str, content: Json, parameters: list[Json] | None = None, **errors: Json) -> Json:
+    """The operation of a path that is read; `errors` beside those that are possible anywhere, named `_404`."""
+    described = _errors(_ANYWHERE, _ref("OpenAIError"))
+    described |= {status.removeprefix("_"): response for status, response in errors.items()}
+    return {
+        "get": {
+            "summary": summary,
+            "parameters": parameters or [],
+            "responses": {"200": {"description": "What was asked for.", "content": content}, **described},
         }
     }
 
 
+def _busy() -> Json:
+    return _errors(_BUSY, _ref("OpenAIError"))["429"]  # type: ignore[no-any-return]
+
+
+def _in_either_dialect(description: str) -> Json:
+    error = {"anyOf": [_ref("OpenAIError"), _ref("AnthropicError")]}
+    return {"description": description, "content": _content(error)}
+
+
+_READY: Json = {
+    "type": "object",
+    "required": ["ready", "active_backend"],
+    "properties": {"ready": {"type": "boolean"}, "active_backend": {"enum": ["claude", "local", "none"]}},
+}
+
 PATHS: Json = {
-    "/v1/chat/completions": _operation(
-        "OpenAI Chat Completions", "ChatCompletionRequest", "ChatCompletion", "OpenAIError", streams=True
+    "/v1/chat/completions": _ask(
+        "OpenAI Chat Completions", "ChatCompletionRequest", "ChatCompletion", "OpenAIError", _chunks()
     ),
-    "/v1/responses": _operation("OpenAI Responses", "ResponsesRequest", "Response", "OpenAIError", streams=True),
-    "/v1/messages": _operation("Anthropic Messages", "MessagesRequest", "Message", "AnthropicError", streams=True),
-    "/v1/messages/count_tokens": _operation(
-        "Tokens of a Messages request", "CountTokensRequest", "TokenCount", "AnthropicError", streams=False
+    "/v1/responses": _ask("OpenAI Responses", "ResponsesRequest", "Response", "OpenAIError", _named(_TYPED)),
+    "/v1/messages": _ask(
+        "Anthropic Messages", "MessagesRequest", "Message", "AnthropicError", _named(_TYPED), **_ALSO_UNDER_ANTHROPIC
+    ),
+    "/v1/messages/count_tokens": _ask(
+        "Tokens of a Messages request", "CountTokensRequest", "TokenCount", "AnthropicError", **_ALSO_UNDER_ANTHROPIC
+    ),
+    "/v1/models": {
+        **_ALSO_UNDER_ANTHROPIC,
+        **_read(
+            "The names that can be asked for: Claude's, the local model's, and the one that takes what is best",
+            _content(_ref("ModelList")),
+            [_VERSION, *_PAGE],
+            _400=_in_either_dialect("`limit`, `after_id` or `before_id` is wrong."),
+            _429=_busy(),
+        ),
+    },
+    "/v1/models/{name}": {
+        **_ALSO_UNDER_ANTHROPIC,
+        **_read(
+            "One of these names",
+            _content(_ref("Model")),
+            [{"name": "name", "in": "path", "required": True, "schema": _TEXT}, _VERSION],
+            _404=_in_either_dialect("There is no such model."),
+            _429=_busy(),
+        ),
+    },
+    "/": _read("The status page", _content(_TEXT, _HTML)),
+    "/status": _read("Which brain is on, since when and why", _content(_ref("Status"))),
+    "/status/events": _read(
+        "Every change as it happens; `beat` every 5 seconds",
+        _events(_named({"anyOf": [_ref("Status"), {"type": "object", "maxProperties": 0}]})),
+        [{"name": "Last-Event-ID", "in": "header", "description": "Brings what was missed since.", "schema": _TEXT}],
+        _503=_errors({"503": "Too many pages are watching, or its services are down."}, _ref("OpenAIError"))["503"],
+    ),
+    "/status/fragment": _read("The light as a piece of HTML", _content(_TEXT, _HTML)),
+    "/status/badge.svg": _read("The light as a badge", _content(_TEXT, "image/svg+xml")),
+    "/healthz": _read(
+        "Whether the gateway runs",
+        _content({"type": "object", "required": ["ok"], "properties": {"ok": {"const": True}}}),
+        _429=_busy(),
+    ),
+    "/readyz": _read(
+        "Whether at least one brain can answer",
+        _content(_READY),
+        _429=_busy(),
+        _503={"description": "No brain can.", "content": _content({"anyOf": [_READY, _ref("OpenAIError")]})},
     ),
 }
 
 
-def with_operations(document: Json) -> Json:
-    """FastAPI's own document with the operations that bypass it."""
-    document["paths"] = PATHS | document["paths"]
-    document.setdefault("components", {}).setdefault("schemas", {}).update(SCHEMAS)
-    return document
+def describe(title: str, version: str) -> Json:
+    """The whole document."""
+    return {
+        "openapi": "3.2.0",
+        "info": {
+            "title": title,
+            "version": version,
+            "description": "Claude when it can, a small local model when it cannot, and always word of which.",
+        },
+        "paths": PATHS,
+        "components": {
+            "schemas": SCHEMAS,
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer", "description": "One of PILOT_KEYS."},
+                "key": {"type": "apiKey", "in": "header", "name": "x-api-key", "description": "One of PILOT_KEYS."},
+            },
+        },
+        "security": [{}, {"bearer": []}, {"key": []}],  # the first: PILOT_KEYS is not set
+    }

@@ -21,7 +21,10 @@ _SAFE = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 _FRESH = {**_SAFE, "Cache-Control": "no-store"}
 # Asked for again at every visit: a new version of the gateway shows at once.
 _ASSET = {**_SAFE, "Cache-Control": "no-cache"}
-_TYPES = {"page.css": "text/css", "page.js": "text/javascript", "pilot-light.js": "text/javascript"}
+_TYPES = {
+    **dict.fromkeys(("page.css",), "text/css"),
+    **dict.fromkeys(("page.js", "pilot-light.js"), "text/javascript"),
+}
 
 router = APIRouter()
 
@@ -41,13 +44,13 @@ def _asset(name: str) -> str:
     return (files("gateway") / "page" / name).read_text(encoding="utf-8")
 
 
-@router.get("/", include_in_schema=False)
+@router.get("/")
 async def page(request: Request) -> Response:
     """The status page; it holds no facts itself and asks for them."""
     return HTMLResponse(_asset("index.html"), headers={**_FRESH, "Content-Security-Policy": CONTENT_SECURITY_POLICY})
 
 
-@router.get("/page/{name}", include_in_schema=False)
+@router.get("/page/{name}")
 async def page_asset(request: Request, name: str) -> Response:
     """The page's style and script."""
     if name not in _TYPES:
@@ -56,7 +59,7 @@ async def page_asset(request: Request, name: str) -> Response:
     return Response(_asset(name), media_type=_TYPES[name], headers=_ASSET)
 
 
-@router.get("/pilot-light.js", include_in_schema=False)
+@router.get("/pilot-light.js")
 async def custom_element() -> Response:
     """The custom element <pilot-light>."""
     return Response(_asset("pilot-light.js"), media_type=_TYPES["pilot-light.js"], headers=_ASSET)
@@ -85,13 +88,13 @@ async def status_events(request: Request) -> Response:
     return StreamingResponse(stream, media_type="text/event-stream", headers={**_FRESH, "X-Accel-Buffering": "no"})
 
 
-@router.get("/status/fragment", include_in_schema=False)
+@router.get("/status/fragment")
 async def status_fragment(request: Request) -> HTMLResponse:
     """The light as HTML for HTMX and the like."""
     return HTMLResponse(fragment(_document(request)), headers=_FRESH)
 
 
-@router.get("/status/badge.svg", include_in_schema=False)
+@router.get("/status/badge.svg")
 async def status_badge(request: Request) -> Response:
     """The light as a badge."""
     document = _document(request)

@@ -1,0 +1,45 @@
+"""The published description: complete, and true to what there is."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import schemathesis
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+
+from gateway.app import create_app
+from gateway.openapi import PATHS, describe
+from gateway.openapi_schemas import SCHEMAS
+from gateway.settings import Settings
+from gateway.status_pages import router as status_pages
+
+DOCUMENT = describe("Pilot Light", "1")
+# Not the API: what describes it, and what the pages consist of. Metrics are nginx's other port's to show.
+NOT_DESCRIBED = {"/docs", "/page/{name}", "/pilot-light.js", "/metrics"}
+
+
+def served() -> set[str]:
+    """The paths that FastAPI serves."""
+    entrance = create_app(Settings(pilot_run_dir=Path("/nowhere")))
+    app = next(cell.cell_contents for cell in entrance.__closure__ or () if isinstance(cell.cell_contents, FastAPI))
+    return {route.path for route in (*app.routes, *status_pages.routes) if isinstance(route, APIRoute)}
+
+
+def test_every_path_is_described() -> None:
+    """What is read is FastAPI's; what is asked bypasses it."""
+    read = {path for path in served() if not path.startswith("/anthropic/")}
+    assert read - NOT_DESCRIBED == {path for path, item in PATHS.items() if "get" in item}
+    under = {path.removeprefix("/anthropic") for path in served() if path.startswith("/anthropic/")}
+    assert under == {path for path, item in PATHS.items() if "servers" in item and "get" in item}
+
+
+def test_the_document_is_openapi() -> None:
+    """Of the version that it says."""
+    schemathesis.openapi.from_dict(DOCUMENT).validate()
+
+
+def test_every_shape_is_meant() -> None:
+    """None that is meant is missing, and none is there that no operation means."""
+    meant = set(re.findall(r"'#/components/schemas/(\w+)'", str(DOCUMENT)))
+    assert meant == set(SCHEMAS)
