@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute
 from gateway.app import create_app
 from gateway.openapi import PATHS, describe
 from gateway.openapi_schemas import SCHEMAS
+from gateway.reference import reference_page
 from gateway.settings import Settings
 from gateway.status_pages import router as status_pages
 
@@ -43,3 +44,18 @@ def test_every_shape_is_meant() -> None:
     """None that is meant is missing, and none is there that no operation means."""
     meant = set(re.findall(r"'#/components/schemas/(\w+)'", str(DOCUMENT)))
     assert meant == set(SCHEMAS)
+
+
+def test_the_page_shows_every_operation_and_answer() -> None:
+    """With an anchor for each link."""
+    page = reference_page(DOCUMENT)
+    for path, item in PATHS.items():
+        for method in item.keys() - {"servers"}:
+            operation: Any = item[method]
+            assert page.count(f"{method.upper()} {path}</code>") == 2
+            for answer in operation["responses"].values():
+                assert re.sub("`([^`]+)`", r"<code>\1</code>", answer["description"]) in page
+    anchors = set(re.findall(r'id="([^"]+)"', page))
+    assert set(re.findall(r'href="#([^"]+)"', page)) <= anchors
+    assert "<script" not in page
+    assert not re.search(r'(?:src|href)="(?!/|#)', page)

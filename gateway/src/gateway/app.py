@@ -74,7 +74,7 @@ def create_app(settings: Settings) -> ASGIApp:
                 yield
         await brains.close()
 
-    app = _Described(title="Pilot Light", lifespan=lifespan)
+    app = _Described(title="Pilot Light", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.add_exception_handler(ApiError, _api_error)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Exception, _unexpected_error)

@@ -8,6 +8,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
 from gateway.badge import badge
 from gateway.fragment import fragment
 from gateway.openai_error import OpenAIError
+from gateway.reference import reference_page
 from gateway.status_document import Json, View, public_document
 from gateway.status_events import RETRY_MILLISECONDS, TooManyReadersError
 from gateway.watch import Watch
@@ -22,7 +23,7 @@ _FRESH = {**_SAFE, "Cache-Control": "no-store"}
 # Asked for again at every visit: a new version of the gateway shows at once.
 _ASSET = {**_SAFE, "Cache-Control": "no-cache"}
 _TYPES = {
-    **dict.fromkeys(("page.css",), "text/css"),
+    **dict.fromkeys(("page.css", "reference.css"), "text/css"),
     **dict.fromkeys(("page.js", "pilot-light.js"), "text/javascript"),
 }
 
@@ -48,6 +49,13 @@ def _asset(name: str) -> str:
 async def page(request: Request) -> Response:
     """The status page; it holds no facts itself and asks for them."""
     return HTMLResponse(_asset("index.html"), headers={**_FRESH, "Content-Security-Policy": CONTENT_SECURITY_POLICY})
+
+
+@router.get("/docs")
+async def reference(request: Request) -> Response:
+    """The API, described."""
+    headers = {**_ASSET, "Content-Security-Policy": CONTENT_SECURITY_POLICY}
+    return HTMLResponse(reference_page(request.app.openapi()), headers=headers)
 
 
 @router.get("/page/{name}")
