@@ -30,6 +30,7 @@ from gateway.responses import PATH as RESPONSES_PATH
 from gateway.responses import Responses
 from gateway.settings import DEFAULT_NOTICE, Settings
 from gateway.status import Status
+from gateway.status_pages import EVENTS_PATH
 from gateway.status_pages import router as status_pages
 from gateway.watch import Watch
 
@@ -119,6 +120,8 @@ def create_app(settings: Settings) -> ASGIApp:
         # Straight to the hot path: the framework's layers have nothing to do for it and cost CPU for every token.
         if scope["type"] == "http" and scope["method"] == "POST" and scope["path"] in endpoints:
             await endpoints[scope["path"]](scope, receive, send)
+        elif scope["type"] == "http" and scope["method"] == "HEAD" and scope["path"] != EVENTS_PATH:
+            await app({**scope, "method": "GET"}, receive, send)  # the server leaves the body out
         else:
             await app(scope, receive, send)
 
@@ -156,6 +159,8 @@ async def _http_error(request: Request, error: Exception) -> Response:
         shaped = _error(request, status, message, "method_not_allowed")
     response = await _api_error(request, shaped)
     response.headers.update(getattr(error, "headers", None) or {})
+    if response.headers.get("allow") == "GET" and request.url.path != EVENTS_PATH:
+        response.headers["allow"] = "GET, HEAD"
     return response
 
 

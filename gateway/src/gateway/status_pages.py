@@ -27,6 +27,8 @@ _TYPES = {
     **dict.fromkeys(("page.js", "pilot-light.js"), "text/javascript"),
 }
 
+EVENTS_PATH = "/status/events"
+
 router = APIRouter()
 
 
@@ -79,7 +81,7 @@ async def status_json(request: Request) -> JSONResponse:
     return JSONResponse(_document(request), headers=_FRESH)
 
 
-@router.get("/status/events")
+@router.get(EVENTS_PATH)
 async def status_events(request: Request) -> Response:
     """Every change as it happens, as server-sent events."""
     watch: Watch = request.app.state.watch

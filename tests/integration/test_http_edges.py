@@ -1,4 +1,4 @@
-"""What nginx itself refuses is refused in the caller's dialect, too: never with a page of its own."""
+"""The edges of HTTP: what nginx itself refuses is refused in the caller's dialect, and HEAD is answered."""
 
 import json
 import socket
@@ -21,6 +21,18 @@ REFUSED = [
     ("an unknown version", "GET /status HTTP/3.0", "", 400, None),
     ("a NUL in the path", "GET /v1/models/%00 HTTP/1.1", "", 400, None),
 ]
+
+
+READ = ("/", "/status", "/status/badge.svg", "/v1/models", "/healthz", "/readyz", "/docs", "/openapi.json")
+
+
+@pytest.mark.parametrize("path", READ)
+def test_what_can_be_read_can_be_looked_at(keyless: Stack, path: str) -> None:
+    """HEAD, by which many a monitor asks whether a service is up: GET's head, and no body."""
+    head, whole = keyless.client.head(path), keyless.client.get(path)
+    assert (head.status_code, head.headers["content-type"]) == (200, whole.headers["content-type"])
+    assert (head.content, bool(whole.content)) == (b"", True)
+    assert keyless.client.delete(path).headers["allow"] == "GET, HEAD"
 
 
 def raw(stack: Stack, head: str) -> tuple[int, dict[str, str], bytes]:
