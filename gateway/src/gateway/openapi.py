@@ -102,8 +102,13 @@ def _chunks() -> Json:
 _TYPED: Json = {"type": "object", "required": ["type"], "properties": {"type": _TEXT}}
 
 
-def _ask(summary: str, request: str, answer: str, error: str, events: Json | None = None, **path: Any) -> Json:
+def _ask(
+    summary: str, request: str, answer: str, error: str, example: Json, events: Json | None = None, **path: Any
+) -> Json:
     """The operation of a path that a model answers; `events` when it can be streamed."""
+    examples = {"whole": {"value": example}}
+    if events:
+        examples["streamed"] = {"value": {**example, "stream": True}}
     words = {
         **_ANYWHERE,
         **_BUSY,
@@ -117,7 +122,7 @@ def _ask(summary: str, request: str, answer: str, error: str, events: Json | Non
     operation = {
         "summary": summary,
         "parameters": [_NOTICE_SWITCH] if events else [],
-        "requestBody": {"required": True, "content": _content(_ref(request))},
+        "requestBody": {"required": True, "content": {_JSON: {"schema": _ref(request), "examples": examples}}},
         "responses": {
             "200": {
                 "description": "The answer, whole or as it is made." if events else "The answer.",
@@ -152,6 +157,7 @@ def _in_either_dialect(description: str) -> Json:
     return {"description": description, "content": _content(error)}
 
 
+_QUESTION = {"role": "user", "content": "What is the capital of France?"}
 _READY: Json = {
     "type": "object",
     "required": ["ready", "active_backend"],
@@ -160,14 +166,37 @@ _READY: Json = {
 
 PATHS: Json = {
     "/v1/chat/completions": _ask(
-        "OpenAI Chat Completions", "ChatCompletionRequest", "ChatCompletion", "OpenAIError", _chunks()
+        "OpenAI Chat Completions",
+        "ChatCompletionRequest",
+        "ChatCompletion",
+        "OpenAIError",
+        {"model": "pilot", "messages": [_QUESTION], "max_tokens": 64},
+        _chunks(),
     ),
-    "/v1/responses": _ask("OpenAI Responses", "ResponsesRequest", "Response", "OpenAIError", _named(_TYPED)),
+    "/v1/responses": _ask(
+        "OpenAI Responses",
+        "ResponsesRequest",
+        "Response",
+        "OpenAIError",
+        {"model": "pilot", "input": _QUESTION["content"], "max_output_tokens": 64},
+        _named(_TYPED),
+    ),
     "/v1/messages": _ask(
-        "Anthropic Messages", "MessagesRequest", "Message", "AnthropicError", _named(_TYPED), **_ALSO_UNDER_ANTHROPIC
+        "Anthropic Messages",
+        "MessagesRequest",
+        "Message",
+        "AnthropicError",
+        {"model": "pilot", "max_tokens": 64, "messages": [_QUESTION]},
+        _named(_TYPED),
+        **_ALSO_UNDER_ANTHROPIC,
     ),
     "/v1/messages/count_tokens": _ask(
-        "Tokens of a Messages request", "CountTokensRequest", "TokenCount", "AnthropicError", **_ALSO_UNDER_ANTHROPIC
+        "Tokens of a Messages request",
+        "CountTokensRequest",
+        "TokenCount",
+        "AnthropicError",
+        {"model": "pilot", "messages": [_QUESTION]},
+        **_ALSO_UNDER_ANTHROPIC,
     ),
     "/v1/models": {
         **_ALSO_UNDER_ANTHROPIC,

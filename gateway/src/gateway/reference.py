@@ -83,7 +83,8 @@ def _operation(method: str, path: str, operation: Json, servers: list[Json]) -> 
     if also:
         lines.append(f"<p>Also at {', '.join(also)}.</p>")
     if body := operation.get("requestBody"):
-        lines.append(f"<p>Takes {_content(body['content'])}.</p>")
+        lines.append(f"<p>Takes {_content(body['content'])}, for example:</p>")
+        lines += [_example(example["value"]) for example in body["content"]["application/json"]["examples"].values()]
     if parameters := operation["parameters"]:
         rows = [
             (f"<code>{escape(given['name'])}</code>", f"{escape(given['in'])}", _words(given.get("description", "")))
@@ -118,6 +119,10 @@ def _shape_of(schema: Json) -> str:
         name = escape(schema["$ref"].rpartition("/")[2])
         return f' <a href="#shape-{name}">{name}</a>'
     return " or".join(found for found in map(_shape_of, schema.get("anyOf", [])) if found)
+
+
+def _example(value: Json) -> str:
+    return f'<pre tabindex="0">{escape(json.dumps(value, ensure_ascii=False))}</pre>'
 
 
 def _shape(name: str, schema: Json) -> str:
