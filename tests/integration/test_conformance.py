@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import schemathesis
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from schemathesis import BaseSchema, Case
 from schemathesis.config import SchemathesisConfig
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
@@ -25,6 +25,7 @@ EXAMPLES = settings(
     derandomize=MORE_EXAMPLES is None,
     database=None,
     deadline=None,  # the local model takes its time
+    suppress_health_check=[HealthCheck.too_slow],  # a busy machine is no finding
 )
 CONFIG: dict[str, Any] = {
     "request-timeout": 60,
