@@ -160,9 +160,8 @@ async def _http_error(request: Request, error: Exception) -> Response:
     response = await _api_error(request, shaped)
     response.headers.update(getattr(error, "headers", None) or {})
     if "GET" in response.headers.get("allow", "") and request.url.path != EVENTS_PATH:
-        response.headers["allow"] = (
-            "GET, HEAD"  # the framework knows only some of our HEADs, and names them in any order
-        )
+        # The framework knows only some of our HEADs, and prints a set: in any order.
+        response.headers["allow"] = "GET, HEAD"
     return response
 
 
