@@ -1,5 +1,6 @@
 """The last day: bounded, kept on disk, and in memory when there is none."""
 
+import sqlite3
 import time
 from pathlib import Path
 
@@ -110,3 +111,30 @@ def test_a_new_process_counts_from_nothing(tmp_path: Path) -> None:
     history.note(NOON, 1.0, "claude", NOTHING | {"claude_requests": 5.0})
     history.note(NOON + 1, 1.0, "claude", NOTHING | {"claude_requests": 2.0})
     assert history.sum("claude_requests") == 5
+
+
+async def test_odd_rows_are_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """SQLite keeps whatever it is given in any column; what is no minute and no event costs itself only."""
+    file = tmp_path / "history.sqlite3"
+    now = time.time()
+    first = History(file)
+    for minute in range(4, -1, -1):
+        first.note(now - 60 * minute, 30.0, "local", NOTHING)
+    for kind in ("current", "failover", "failback"):
+        first.note_event(kind, Event(now, "local", "auth"))
+    await first.save()
+    good, *odd = sorted(first.minutes)
+    with sqlite3.connect(file) as database:
+        for at, value in zip(odd, ("many", b"\x00", 9e999, -1.0), strict=True):
+            database.execute("UPDATE minutes SET local_seconds = ? WHERE at = ?", (value, at))
+        database.execute("INSERT INTO minutes SELECT at + 7, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1 FROM minutes")
+        database.execute("UPDATE events SET at = 'yesterday' WHERE kind = 'current'")
+        database.execute("UPDATE events SET at = 1e300 WHERE kind = 'failback'")
+        database.execute("INSERT INTO events VALUES ('party', 1, 'claude', NULL), (x'00', NULL, 5, 7)")
+    database.close()
+    second = History(file)
+    assert list(second.minutes) == [good]
+    assert second.events == {"failover": Event(now, "local", "auth")}
+    assert second.note(now, 1.0, "local", NOTHING)
+    assert second.slots(now)[-1] == "local"
+    assert len([message for message in caplog.messages if "odd rows" in message]) == 1

@@ -15,9 +15,10 @@ from starlette.types import Receive, Scope, Send
 from gateway.api_error import ApiError
 from gateway.brains import Brains, UnreachableError
 from gateway.client_watch import ClientWatch, read_body
+from gateway.contracts import read_header, read_retry_after
 from gateway.dialect import Broken, Dialect, Json, Request
 from gateway.hang import HungError
-from gateway.metrics import Metrics
+from gateway.metrics import BACKENDS, Metrics
 from gateway.notice import Conversations, strip_notices
 from gateway.rescue import RESCUE_LINE
 from gateway.status import Status
@@ -144,7 +145,7 @@ class _Exchange:
 
     async def _relay(self, request: Request, response: aiohttp.ClientResponse, *, by_name: bool) -> None:
         async with response:
-            self._backend = response.headers.get("X-Served-By", "none")
+            self._backend = _served_by(response)
             if response.status >= 500:
                 raise self._last_words(await _retry_and_reason(response))
             if response.status >= 400:
@@ -176,8 +177,8 @@ class _Exchange:
                     body = await _read(response)
             except HungError:
                 raise self._last_words() from None
-            if notice and (answer := self._dialect.put_in_front(orjson.loads(body), self._room.notice)):
-                body = orjson.dumps(answer)
+            if notice and (noticed := self._with_notice(body)):
+                body = noticed
                 self._room.metrics.notices.inc()
             return await self._send_whole(response.status, headers, body)
 
@@ -188,6 +189,14 @@ class _Exchange:
             return False
         told_now = self._room.conversations.tell(request.body)
         return told_now or (not unless_told and self._room.conversations.policy != "never")
+
+    def _with_notice(self, body: bytes) -> bytes | None:
+        """The unary answer with the notice in front; None when it has no words, or no shape that we know."""
+        try:
+            answer = self._dialect.put_in_front(orjson.loads(body), self._room.notice)
+        except (ValueError, LookupError, TypeError, AttributeError):
+            return None
+        return orjson.dumps(answer) if answer else None
 
     async def _send_whole(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
         await self._start(status, [*headers, (b"content-length", b"%d" % len(body))])
@@ -282,7 +291,8 @@ class _Exchange:
             self._outcome = "rescued"
             self._room.metrics.rescues.labels(reason).inc()
             if self._wants_notice(request, unless_told=False):
-                await self._send_piece(broken.line(response.headers["X-Model"], RESCUE_LINE))
+                model = read_header(response.headers.get("X-Model")) or self._room.status.local.model or "local"
+                await self._send_piece(broken.line(model, RESCUE_LINE))
             with self._room.status.local_hang.abandoning():
                 while event := await response.content.readuntil(b"\n\n"):
                     if event.startswith(self._dialect.error_mark):
@@ -338,6 +348,12 @@ class _Exchange:
         )
 
 
+def _served_by(response: aiohttp.ClientResponse) -> str:
+    """`claude` or `local`; `none` for nginx itself, and for whatever else a label must not become."""
+    backend = response.headers.get("X-Served-By", "none")
+    return backend if backend in BACKENDS else "none"
+
+
 async def _read(response: aiohttp.ClientResponse) -> bytes:
     try:
         return await response.read()
@@ -347,8 +363,7 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
 
 async def _retry_and_reason(response: aiohttp.ClientResponse) -> tuple[int, str | None]:
     """What local-llm says when it cannot answer either; nginx's own error page has no X-Served-By and no reason."""
-    retry_after = response.headers.get("Retry-After", "")
-    seconds = int(retry_after) if retry_after.isdigit() else RETRY_AFTER_SECONDS
+    seconds = read_retry_after(response.headers.get("Retry-After")) or RETRY_AFTER_SECONDS
     if "X-Served-By" not in response.headers:
         return seconds, None
     try:

@@ -24,10 +24,13 @@ class Hang:
         self._answered_at = time.monotonic()
         self.hung = False
 
-    def unanswered(self) -> None:
-        """It left the poll without an answer; often enough, and it hangs."""
+    def unanswered(self, *, silent: bool = True) -> None:
+        """It left the poll without a usable answer; for long enough, and nobody new is sent to it.
+
+        Who waits for it already is freed only when it is `silent`: one that says odd things may still answer.
+        """
         self.hung = time.monotonic() - self._answered_at >= self._after_seconds
-        if self.hung:
+        if self.hung and silent:
             for abandon in tuple(self._waiting.values()):
                 abandon()
 

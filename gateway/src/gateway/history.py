@@ -6,6 +6,7 @@ of an earlier process. Bounded: a day of minutes and one row per kind of change.
 
 import asyncio
 import logging
+import math
 import sqlite3
 import time
 from collections.abc import Mapping
@@ -129,12 +130,22 @@ class History:
     def _read(self) -> None:
         self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with closing(self._open()) as database:
-            since = int(time.time()) - DAY_SECONDS
+            now = int(time.time())
             names = ", ".join(COLUMNS)
-            for at, *figures in database.execute(f"SELECT at, {names} FROM minutes WHERE at > ?", (since,)):  # noqa: S608  # our own names
-                self.minutes[at] = dict(zip(COLUMNS, figures, strict=True))
-            for kind, happened, backend, reason in database.execute("SELECT kind, at, backend, reason FROM events"):
-                self.events[kind] = Event(happened, backend, reason)
+            query = f"SELECT at, {names} FROM minutes WHERE at > ? AND at <= ? AND at % 60 = 0"  # noqa: S608  # our own names
+            odd = 0
+            for at, *figures in database.execute(query, (now - DAY_SECONDS, now + DAY_SECONDS)):
+                if all(_is_figure(figure) for figure in figures):
+                    self.minutes[at] = dict(zip(COLUMNS, figures, strict=True))
+                else:
+                    odd += 1
+            for kind, *event in database.execute("SELECT kind, at, backend, reason FROM events"):
+                if kind in KINDS and (known := _event(*event, now=now)):
+                    self.events[kind] = known
+                else:
+                    odd += 1
+            if odd:
+                _log.warning("The history in %s has %d odd rows, which are left out.", self._file, odd)
         self.kept = "disk"
 
     def _write(self, rows: list[tuple[float, ...]], events: list[tuple[str, float, str, str | None]]) -> None:
@@ -158,6 +169,19 @@ class History:
             database.close()
             raise
         return database
+
+
+def _is_figure(value: object) -> bool:
+    # SQLite keeps whatever it is given in any column.
+    return isinstance(value, int | float) and math.isfinite(value) and value >= 0
+
+
+def _event(at: object, backend: object, reason: object, *, now: int) -> Event | None:
+    if not isinstance(at, int | float) or not 0 <= at <= now + DAY_SECONDS:  # a clock may have been set back
+        return None
+    if backend not in BACKENDS or not isinstance(reason, str | None):
+        return None
+    return Event(at, str(backend), reason)
 
 
 def _most(total: Mapping[str, float]) -> str | None:

@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Any
 
 import aiohttp
-import orjson
 from starlette.datastructures import QueryParams
 
 from gateway.anthropic_error import AnthropicError
 from gateway.brains import Brains, UnreachableError
+from gateway.contracts import ContractError, read_model_list
 from gateway.status import Status
 
 Json = dict[str, Any]
@@ -50,10 +50,9 @@ class Models:
             async with await self._brains.look("/v1/models?limit=1000") as response:
                 if response.status != 200 or response.headers.get("X-Served-By") != "claude":
                     return
-                listed = orjson.loads(await response.read())["data"]
-        except (UnreachableError, aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError):
+                self._of_claude = read_model_list(await response.read())
+        except (UnreachableError, aiohttp.ClientError, TimeoutError, ContractError):
             return  # what was known before, or what the settings name, will do
-        self._of_claude = [entry for entry in listed if isinstance(entry, dict) and isinstance(entry.get("id"), str)]
         self._asked_at = time.monotonic()
 
 

@@ -2,45 +2,27 @@
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
-import aiohttp
-
+from gateway.contracts import ClaudeView, LocalView, read_health, read_reason, read_state
 from gateway.hang import Hang
+from gateway.incident import Incident
 from gateway.metrics import BACKENDS, REASONS, Metrics
+from gateway.polled import Polled, describe
+
+_log = logging.getLogger(__name__)
 
 Backend = Literal["claude", "local", "none"]
 
 POLL_SECONDS = 0.5  # a change shows on the page within a second
-_ANSWER_SECONDS = 1.0
 # A stopped process still accepts connections: after this long without an answer a brain counts as hung.
 ADAPTER_HUNG_SECONDS = 3.0
 LOCAL_HUNG_SECONDS = 5.0  # its model takes the processor from it
-
-
-@dataclass(frozen=True)
-class ClaudeView:
-    """What claude-adapter says of itself; `state` is its breaker's, or `down` when it cannot be asked."""
-
-    state: str = "down"
-    reason: str | None = "adapter_down"
-    detail: str = "The claude-adapter is not running; its supervisor is starting it again."
-    model: str | None = None
-    probed: bool = False
-
-
-@dataclass(frozen=True)
-class LocalView:
-    """What local-llm says of itself."""
-
-    ready: bool = False
-    model: str | None = None
-    context_tokens: int = 0
-    queue_depth: int = 0
 
 
 @dataclass(frozen=True)
@@ -55,12 +37,30 @@ class Status:
     """The one place that knows which backend is active."""
 
     def __init__(self, run_dir: Path, metrics: Metrics, notice: str) -> None:
-        self.claude = ClaudeView()
-        self.local = LocalView()
-        self.active: Backend = "none"
-        self.since = time.time()
         self.adapter_hang = Hang(ADAPTER_HUNG_SECONDS)
         self.local_hang = Hang(LOCAL_HUNG_SECONDS)
+        self._adapter = Polled(
+            "claude-adapter",
+            run_dir / "claude.sock",
+            "/state",
+            read_state,
+            self.adapter_hang,
+            down=ClaudeView(),
+            hung=ClaudeView(
+                detail="The claude-adapter does not answer as it should; requests go around it until it does."
+            ),
+        )
+        self._local = Polled(
+            "local-llm",
+            run_dir / "local.sock",
+            "/healthz",
+            read_health,
+            self.local_hang,
+            down=LocalView(),
+            hung=LocalView(),
+        )
+        self.active: Backend = "none"
+        self.since = time.time()
         self.last_failover: Change | None = None
         self.last_failback: Change | None = None
         self.on_poll: Callable[[], None] | None = None
@@ -68,18 +68,23 @@ class Status:
         self._notice = notice
         self._counted_until = time.monotonic()
         self._surprise = asyncio.Event()
-        timeout = aiohttp.ClientTimeout(total=_ANSWER_SECONDS)
-        self._adapter = aiohttp.ClientSession(
-            "http://claude-adapter", connector=aiohttp.UnixConnector(str(run_dir / "claude.sock")), timeout=timeout
-        )
-        self._local = aiohttp.ClientSession(
-            "http://local-llm", connector=aiohttp.UnixConnector(str(run_dir / "local.sock")), timeout=timeout
-        )
+        self._poll_fails = Incident(_log, "The gateway can look at its brains again.")
+        self._follower_fails = Incident(_log, "The status is taken note of again.")
+
+    @property
+    def claude(self) -> ClaudeView:
+        """What claude-adapter last said of itself."""
+        return self._adapter.view
+
+    @property
+    def local(self) -> LocalView:
+        """What local-llm last said of itself."""
+        return self._local.view
 
     @contextlib.asynccontextmanager
     async def polling(self) -> AsyncIterator[None]:
         """Poll while the context is open; the first poll is over when it opens."""
-        await self.poll()
+        await self._poll_safely()
         task = asyncio.create_task(self._poll_forever())
         try:
             yield
@@ -105,21 +110,20 @@ class Status:
         """Why claude-adapter did not answer this request (its 503 is lost when nginx moves on)."""
         if self.adapter_hang.hung:
             return "adapter_down"
-        try:
-            async with self._adapter.get(f"/reasons/{request_id}") as response:
-                if response.status == 200:
-                    return str((await response.json())["reason"])
-        except (aiohttp.ClientError, TimeoutError):
-            pass  # the next line is the answer: it cannot be asked
-        return "adapter_down"
+        return await self._adapter.ask(f"/reasons/{request_id}", read_reason) or "adapter_down"
 
     async def poll(self) -> None:
         """Ask both brains once and take note of a change."""
-        self.claude, self.local = await asyncio.gather(self._ask_adapter(), self._ask_local())
+        await asyncio.gather(self._adapter.poll(), self._local.poll())
         usable = self.claude.state == "closed"
         self._activate("claude" if usable else "local" if self.local.ready else "none")
-        if self.on_poll:
-            self.on_poll()
+        try:
+            if self.on_poll:
+                self.on_poll()
+        except Exception as error:  # noqa: BLE001  # who takes note must not end the looking
+            self._follower_fails.begin(f"The status cannot be taken note of: {describe(error)}.")
+        else:
+            self._follower_fails.end()
 
     def snapshot(self) -> dict[str, Any]:
         """The facts as JSON for `/status`; times are Unix seconds."""
@@ -143,41 +147,15 @@ class Status:
                 async with asyncio.timeout(POLL_SECONDS):
                     await self._surprise.wait()
             self._surprise.clear()
+            await self._poll_safely()
+
+    async def _poll_safely(self) -> None:
+        try:
             await self.poll()
-
-    async def _ask_adapter(self) -> ClaudeView:
-        try:
-            async with self._adapter.get("/state") as response:
-                state = await response.json()
-        except aiohttp.ClientConnectorError:
-            self.adapter_hang.answered()
-            return ClaudeView()
-        except (aiohttp.ClientError, TimeoutError, ValueError):
-            self.adapter_hang.unanswered()
-            if not self.adapter_hang.hung:
-                return self.claude
-            return ClaudeView(detail="The claude-adapter does not answer; requests go around it until it does.")
-        self.adapter_hang.answered()
-        return ClaudeView(
-            state=state["state"],
-            reason=state["reason"],
-            detail=state["detail"],
-            model=state["model"],
-            probed=state["probe"]["result"] is not None or not state["key"],
-        )
-
-    async def _ask_local(self) -> LocalView:
-        try:
-            async with self._local.get("/healthz") as response:
-                health = await response.json()
-        except aiohttp.ClientConnectorError:
-            self.local_hang.answered()
-            return LocalView()
-        except (aiohttp.ClientError, TimeoutError, ValueError):
-            self.local_hang.unanswered()
-            return LocalView()
-        self.local_hang.answered()
-        return LocalView(**{name: health[name] for name in ("ready", "model", "context_tokens", "queue_depth")})
+        except Exception as error:  # noqa: BLE001  # without it status, notice and hang detection stand still for good
+            self._poll_fails.begin(f"The gateway cannot look at its brains: {describe(error)}.")
+        else:
+            self._poll_fails.end()
 
     def _activate(self, backend: Backend) -> None:
         now = time.monotonic()

@@ -1,0 +1,75 @@
+"""A service on a Unix socket that answers as it is told, by the byte; and what the real ones say."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+STATE: dict[str, Any] = {
+    "usable": True,
+    "state": "closed",
+    "reason": None,
+    "detail": "Claude is usable.",
+    "model": "claude-sonnet-4-6",
+    "key": True,
+    "probe": {"result": None, "at": None},
+}
+HEALTH: dict[str, Any] = {"ready": True, "model": "SmolLM2-135M", "context_tokens": 8192, "queue_depth": 0}
+
+NO_DOCUMENTS = [
+    b"",
+    b"null",
+    b"[]",
+    b"1",
+    b'"closed"',
+    b"not JSON",
+    b"<html>Sign in</html>",
+    b'{"state": "closed"',
+    b"\xff\xfe{}",
+    b'{"state":"\\ud800"}',
+    b"[" * 100_000,
+    b"{}",
+]
+
+
+def without(document: dict[str, Any], name: str) -> dict[str, Any]:
+    """The document with one key missing."""
+    return {key: value for key, value in document.items() if key != name}
+
+
+class OddService:
+    """`answer` is the whole HTTP response to whatever is asked; None: it says nothing."""
+
+    def __init__(self) -> None:
+        self.answer: bytes | None = None
+        self.asked: list[str] = []
+
+    @contextlib.asynccontextmanager
+    async def listening(self, socket: Path) -> AsyncIterator["OddService"]:
+        """Listen there while the context is open."""
+        server = await asyncio.start_unix_server(self._serve, socket)
+        try:
+            yield self
+        finally:
+            server.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+            self.asked.append(head.split()[1].decode())
+            if self.answer is None:
+                await reader.read()  # until the other side gives up
+            else:
+                writer.write(self.answer)
+                await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+
+def response(body: bytes, status: int = 200, content_type: str = "application/json", *headers: str) -> bytes:
+    """A whole response that ends its connection."""
+    lines = [f"HTTP/1.1 {status} Whatever", f"Content-Type: {content_type}", f"Content-Length: {len(body)}"]
+    return "\r\n".join([*lines, "Connection: close", *headers]).encode() + b"\r\n\r\n" + body
