@@ -37,7 +37,10 @@ class ApiKey:
             self._read()
             if (self.value, self.problem) != before:
                 _log.info("the API key changed: %s", self.problem or "a key is there")
-                self._on_change()
+                try:
+                    self._on_change()
+                except Exception as error:  # noqa: BLE001  # the next key must be seen too
+                    _log.error("the changed API key could not be taken into use: %s", type(error).__name__)
 
     def _stat(self) -> tuple[int, int, int] | None:
         if self._file is None:

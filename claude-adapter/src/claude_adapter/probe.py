@@ -67,7 +67,10 @@ class Prober:
             self._forced = self._wanted = False
             interval_seconds = self._interval_seconds * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311  # jitter, no secret
             self._next_at = self._breaker.clock() + interval_seconds
-            await self._probe_once()
+            try:
+                await self._probe_once()
+            except Exception as error:  # noqa: BLE001  # the loop that brings Claude back must outlive any surprise
+                _log.error("a probe's result could not be taken note of: %s", type(error).__name__)
             # Start to start, but never back to back: a probe that outlasts the interval must not become a storm.
             self._next_at = max(self._next_at, self._breaker.clock() + _FIRST_AFTER_SECONDS)
 

@@ -7,6 +7,8 @@ from claude_adapter.breaker import Breaker, View
 from claude_adapter.key import ApiKey
 from claude_adapter.probe import Prober
 
+_LONGEST_NAME = 128  # a client chooses it; the gateway, which asks twice a second, reads a bounded document
+
 
 def state_document(breaker: Breaker, key: ApiKey, prober: Prober, model: str) -> dict[str, Any]:
     """The JSON of `/state`. All times are Unix seconds."""
@@ -41,7 +43,10 @@ def state_document(breaker: Breaker, key: ApiKey, prober: Prober, model: str) ->
             "result": prober.last[1] if prober.last else None,
             "at": unix(prober.last[0]) if prober.last else None,
         },
-        "models": {name: {"state": of_model.state, **summary(of_model)} for name, of_model in breaker.models().items()},
+        "models": {
+            name[:_LONGEST_NAME]: {"state": of_model.state, **summary(of_model)}
+            for name, of_model in breaker.models().items()
+        },
     }
 
 
