@@ -32,14 +32,18 @@ class Switcher:
     async def run(self) -> None:
         """Until cancelled. What goes wrong with one look does not end the next."""
         seen: Sequence[Candidate] | None = None
+        failing = False
         while True:
             try:
                 present = await asyncio.to_thread(candidates, self._settings)
                 if present != seen:
                     await self._settle(present)
                 seen = present
+                failing = False
             except Exception as error:  # the model that is on stays on
-                log.exception("looking for a better model failed with %s", type(error).__name__)
+                if not failing:  # once, or it would fill the log
+                    log.exception("looking for a better model failed with %s", type(error).__name__)
+                failing = True
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _settle(self, present: Sequence[Candidate]) -> None:
