@@ -8,6 +8,7 @@ import contextlib
 import os
 import signal
 import socket
+import sys
 import time
 import xmlrpc.client
 from pathlib import Path
@@ -26,8 +27,20 @@ class Watchdog:
         self._run_dir = run_dir
         self._supervisor_pid = supervisor_pid
         self._hung_since: dict[str, float] = {}
+        self._failing = False
 
     def check(self) -> None:
+        """Look at everybody once. Never raises: who watches must not end because of what it sees."""
+        try:
+            self._check()
+        except Exception as error:  # noqa: BLE001  # it would take the whole stack along
+            if not self._failing:
+                print(f"The watchdog cannot look: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+            self._failing = True
+        else:
+            self._failing = False
+
+    def _check(self) -> None:
         """Look at every room and every nginx worker once; kill what has hung for HUNG_SECONDS.
 
         By its silence, or, where there is nobody to ask (a room that has not begun to listen, a worker, which shares
