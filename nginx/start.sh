@@ -102,9 +102,9 @@ case $listen in *:*) listen="[$listen]" ;; esac
 umask 077
 mkdir -p "$run_dir/nginx"
 keys_conf > "$run_dir/nginx/keys.conf"
-extras=$here
-[ -n "${PILOT_LISTEN:-}" ] || extras=/nonexistent  # what only containers have beside it
-sed -e "s|@USER@|$user|" -e "s|@HERE@|$extras|" -e "s|@KEY_FORM@|$here/key-form|" -e "s|@RUN_DIR@|$run_dir|g" -e "s|@LISTEN@|$listen|g" \
+containers=$here/containers
+[ -n "${PILOT_LISTEN:-}" ] || containers=/nonexistent  # only containers have Prometheus and Grafana beside nginx
+sed -e "s|@USER@|$user|" -e "s|@HERE@|$here|g" -e "s|@CONTAINERS@|$containers|" -e "s|@RUN_DIR@|$run_dir|g" -e "s|@LISTEN@|$listen|g" \
     -e "s|@CONCURRENCY@|$concurrency|g" -e "s|@METRICS_LISTEN@|$metrics_listen|g" \
     -e "s|@PORT@|$port|g" -e "s|@METRICS_PORT@|$metrics_port|g" \
     "$here/nginx.conf" > "$run_dir/nginx/nginx.conf"
