@@ -1,4 +1,4 @@
-"""Connections inside the house are kept: many requests over few of them, and one that has died costs nobody an answer."""
+"""Connections inside are kept: many requests over few of them, and one that has died costs nobody an answer."""
 
 import contextlib
 import signal
@@ -30,6 +30,7 @@ class CountedSocket:
     def __init__(self, path: Path) -> None:
         self.connections = 0
         self.requests = 0
+        self.hang_up = False  # on the next request that comes over a kept connection, without an answer
         self._path = path
         self._behind = path.with_suffix(".behind")
         self._open: list[socket.socket] = []
@@ -73,6 +74,9 @@ class CountedSocket:
             while piece := source.recv(1 << 16):
                 if counted and piece.startswith(b"POST "):
                     self.requests += 1
+                    if carries_requests and self.hang_up:
+                        self.hang_up = False
+                        break
                     self.connections += not carries_requests
                     carries_requests = True
                 target.sendall(piece)
@@ -147,7 +151,7 @@ def test_many_requests_need_few_connections(
 
 @pytest.mark.parametrize("name", SOCKETS)
 def test_a_dead_connection_costs_no_answer(stack: Stack, counted: dict[str, CountedSocket], name: str) -> None:
-    """All idle connections of a service end, again and again, while people ask: each is answered, and by whom it asked."""
+    """All idle connections of a service end, again and again, while people ask: each is answered by whom it asked."""
     stack.wait_for_backend("claude")
     _, before = counted[name].counts
     model = "local" if name == "local.sock" else "pilot"
@@ -159,3 +163,20 @@ def test_a_dead_connection_costs_no_answer(stack: Stack, counted: dict[str, Coun
             assert (response.status_code, response.headers["X-Served-By"]) == (200, served_by)
             counted[name].cut()
     assert counted[name].counts[1] - before == 5 * len(DIALECTS)
+
+
+@pytest.mark.parametrize("name", SOCKETS)
+def test_a_connection_that_dies_under_a_request_costs_no_answer(
+    stack: Stack, counted: dict[str, CountedSocket], name: str
+) -> None:
+    """The service hangs up at the moment of asking. Another connection is tried, or what stands behind it."""
+    stack.wait_for_backend("claude")
+    for dialect, path in DIALECTS.items():
+        body = request(dialect, streamed=False, model="local" if name == "local.sock" else "pilot")
+        for _ in range(4):  # by then each worker of nginx keeps a connection
+            stack.client.post(path, json=body).raise_for_status()
+        counted[name].hang_up = True
+        statuses = [stack.client.post(path, json=body).status_code for _ in range(4)]
+        only_the_gateway = (name, dialect) == ("gateway.sock", "responses")  # it alone translates them
+        assert statuses == [503 if only_the_gateway else 200, 200, 200, 200]
+        assert not counted[name].hang_up, "no connection was kept"
