@@ -1,7 +1,7 @@
 """Ends what hangs, so that the supervisor starts it again: a stopped process accepts connections and says nothing.
 
-People are led around a hung room sooner than this (see the gateway's status, and /.way in nginx.conf); this is for the
-requests that were caught in it, which break off and go elsewhere when it ends, and for the room itself.
+People are led around a hung room sooner than this (see the gateway's status, and /.liveness in nginx.conf); this is for
+the requests that were caught in it, which break off and go elsewhere when it ends, and for the room itself.
 """
 
 import contextlib

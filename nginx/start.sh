@@ -39,7 +39,7 @@ case $bind in
     127.* | ::1) ;;
     *) [ -n "$keys" ] || refuse "PILOT_BIND=$bind lets other machines in, and PILOT_KEYS is empty, so anyone could spend your credit. Set PILOT_KEYS, or bind to 127.0.0.1." ;;
 esac
-# A Unix socket's path may have 107 characters; the longest of ours is no-gateway.sock.
+# A Unix socket's path may have 107 characters; the longest of ours is supervisor.sock.
 [ ${#run_dir} -le 88 ] || refuse "the path $run_dir is too long for a socket. Set PILOT_RUN_DIR to a shorter one, such as /tmp/pilot-light."
 
 # nginx compares map strings without regard to case; a regular expression does not.
@@ -92,7 +92,8 @@ done
 if [ -s "$run_dir/nginx.pid" ] && command -v pkill > /dev/null; then
     pkill -KILL -g "$(cat "$run_dir/nginx.pid")" nginx || true  # 1: there were none
 fi
-rm -f "$run_dir/nginx.pid" "$run_dir/brains.sock" "$run_dir/no-gateway.sock" "$run_dir/session.sock"
+# Not its pid file: nginx overwrites it, and on a full disk what is removed may not find its place again.
+rm -f "$run_dir/brains.sock" "$run_dir/session.sock"
 
 # Root's workers must be able to reach root's sockets; anyone else's nginx has no user to change to.
 user=
@@ -101,11 +102,16 @@ case $listen in *:*) listen="[$listen]" ;; esac
 
 umask 077
 mkdir -p "$run_dir/nginx"
-keys_conf > "$run_dir/nginx/keys.conf"
+# A full disk must not keep it from starting again, so nothing is written that stands there already.
+write() {
+    new=$(cat)
+    [ -e "$1" ] && [ "$new" = "$(cat "$1")" ] || printf '%s\n' "$new" > "$1"
+}
+keys_conf | write "$run_dir/nginx/keys.conf"
 containers=$here/containers
 [ -n "${PILOT_LISTEN:-}" ] || containers=/nonexistent  # only containers have Prometheus and Grafana beside nginx
 sed -e "s|@USER@|$user|" -e "s|@HERE@|$here|g" -e "s|@CONTAINERS@|$containers|" -e "s|@RUN_DIR@|$run_dir|g" -e "s|@LISTEN@|$listen|g" \
     -e "s|@CONCURRENCY@|$concurrency|g" -e "s|@METRICS_LISTEN@|$metrics_listen|g" \
     -e "s|@PORT@|$port|g" -e "s|@METRICS_PORT@|$metrics_port|g" \
-    "$here/nginx.conf" > "$run_dir/nginx/nginx.conf"
+    "$here/nginx.conf" | write "$run_dir/nginx/nginx.conf"
 exec nginx -p "$run_dir/nginx" -e stderr -c "$run_dir/nginx/nginx.conf"

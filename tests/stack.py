@@ -55,7 +55,7 @@ class Stack:
     def __init__(self, **environment: str) -> None:
         # Short, because a socket's path has a limit; its own, so that stacks and the developer's .env do not meet.
         self._folder = tempfile.TemporaryDirectory(prefix="pilot-", ignore_cleanup_errors=True)
-        self.run_dir = Path(self._folder.name) / "run"
+        self.run_dir = Path(environment.get("PILOT_RUN_DIR") or f"{self._folder.name}/run")
         self.port, self.metrics_port = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.environment = clean_environment() | {

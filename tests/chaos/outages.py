@@ -69,14 +69,15 @@ class Outages:
             outages.append(Outage(time.monotonic()))
 
     def _watch(self) -> None:
-        rooms = {"local": "local.sock", "gateway": "gateway.sock", "nginx": "no-gateway.sock"}
+        rooms = {"local": "local.sock", "gateway": "gateway.sock", "nginx": "session.sock"}
         while not self._stop.wait(0.1):
             for part in ("claude", *rooms):
                 asked = time.monotonic()
                 if part == "claude":
                     well = self._stack.adapter_state() == "closed"
                 else:
-                    well = self._stack.ask_room(rooms[part], "/healthz")[0] == 200
+                    path, well_status = ("/1", 303) if part == "nginx" else ("/healthz", 200)
+                    well = self._stack.ask_room(rooms[part], path)[0] == well_status
                 with self._lock:
                     if not well:
                         self._open(part)
