@@ -43,7 +43,7 @@ def main() -> int:
     refuse_taken_port("127.0.0.1", int_or_refuse(environment, "PILOT_METRICS_PORT", 9145), "PILOT_METRICS_PORT")
 
     (run_dir / "logs").mkdir(mode=0o700, parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "supervisor.supervisord", "-c", f"{HERE}/supervisord.conf"]
+    command = [sys.executable, f"{HERE}/supervise.py", "-c", f"{HERE}/supervisord.conf"]
     # A session of its own: Ctrl-C reaches this program alone, which then ends the rooms in order.
     supervisor = subprocess.Popen(
         command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
