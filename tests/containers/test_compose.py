@@ -260,3 +260,21 @@ def test_images_stay_small(project: Project) -> None:
         command = ["docker", "image", "inspect", "--format", "{{.Size}}", project.image(service)]
         size_bytes = int(subprocess.run(command, capture_output=True, check=True).stdout)
         assert size_bytes - model_bytes.get(service, 0) < 250e6
+
+
+def test_a_full_socket_volume_takes_no_answer(keyed: Project) -> None:
+    """Full to the last byte, both backends answer in both dialects, whole and streamed; too large a body is refused."""
+    filler = "/run/pilot-light/filler"
+    message = {"model": "pilot", "max_tokens": 4, "messages": [{"role": "user", "content": "Full?"}]}
+    keyed.compose_command("exec", "--no-TTY", "nginx", "sh", "-c", f"cat /dev/zero > {filler} || true")
+    try:
+        for backend, model in (("claude", "pilot"), ("local", "local")):
+            for path in ("/v1/chat/completions", "/v1/messages"):
+                for streamed in (False, True):
+                    response = keyed.client.post(path, json={**message, "model": model, "stream": streamed})
+                    assert (response.status_code, response.headers["X-Served-By"]) == (200, backend), path
+        too_large = keyed.ask("x" * 3_000_000)
+        assert (too_large.status_code, "disk is full" in too_large.text) == (507, True)
+    finally:
+        keyed.compose_command("exec", "--no-TTY", "nginx", "rm", filler)
+    assert keyed.ask("x" * 3_000_000).status_code == 200

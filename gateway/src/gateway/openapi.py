@@ -118,6 +118,7 @@ def _ask(
         "415": "The body is not application/json.",
         "4XX": "Claude refused the request in another way: its own answer.",
         "503": "Nobody can answer right now; the message says why.",
+        "507": "The disk is full, and the body is over 1 MB.",
     }
     operation = {
         "summary": summary,
