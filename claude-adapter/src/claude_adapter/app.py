@@ -48,7 +48,7 @@ def create_app(settings: Settings) -> ASGIApp:
     """The adapter as an ASGI app; its background tasks live as long as its lifespan."""
     metrics = Metrics()
     reasons = RecentReasons()
-    claude = Claude(settings.anthropic_base_url, settings.claude_connect_seconds)
+    claude = Claude(settings.anthropic_base_url, settings.claude_connect_seconds, metrics.retries.labels("connect").inc)
 
     def on_open(reason: str) -> None:
         _log.warning("the breaker opened: %s", reason)
