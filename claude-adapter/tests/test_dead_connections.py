@@ -15,6 +15,7 @@ from aiohttp import web
 from claude_rig import Adapter, Behaviour, Running, Upstream
 
 from claude_adapter.claude import Claude
+from claude_adapter.errors import UpstreamError
 from claude_adapter.transport import Transport
 
 WHOLE = {"type": "message", "model": "claude-z", "content": [], "usage": {}}
@@ -112,27 +113,26 @@ async def test_a_probe_tries_again_too(upstream: Upstream, kept: Kept) -> None:
     retries: list[str] = []
     claude = Claude(upstream.base_url, 2.0, lambda: retries.append("once more"))
     claude.use_key("sk-ant-one")
-    assert await claude.probe() is None
+    assert await claude.probe() == "ok"
     kept.dead = "close"
-    assert await claude.probe() is None
+    assert await claude.probe() == "ok"
     await claude.close()
 
 
-async def test_a_new_connection_that_breaks_is_a_failure(running: Running, upstream: Upstream) -> None:
+async def test_a_new_connection_that_breaks_is_a_failure(upstream: Upstream) -> None:
     """What dies on a new connection is sent once: Claude may have read it."""
-    async with running() as adapter:
 
-        async def cut(request: web.Request) -> web.StreamResponse:
-            assert request.transport is not None
-            request.transport.close()
-            return await asyncio.Event().wait()  # type: ignore[return-value]  # never answers
+    async def cut(request: web.Request) -> web.StreamResponse:
+        assert request.transport is not None
+        request.transport.close()
+        return await asyncio.Event().wait()  # type: ignore[return-value]  # never answers
 
-        upstream.models = upstream.messages = cut
-        await adapter.until(lambda state: not state["usable"])
-        claude = Claude(upstream.base_url, 2.0, lambda: pytest.fail("a second try"))
-        with pytest.raises(Exception, match="connect"):
-            await claude.send(b"{}")
-        await claude.close()
+    upstream.messages = cut
+    claude = Claude(upstream.base_url, 2.0, lambda: pytest.fail("a second try"))
+    with pytest.raises(UpstreamError, match="broke"):
+        await claude.send(b"{}")
+    assert upstream.count("/v1/messages") == 1
+    await claude.close()
 
 
 async def test_half_an_answer_is_not_asked_for_again(running: Running, upstream: Upstream, kept: Kept) -> None:
