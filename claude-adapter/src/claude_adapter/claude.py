@@ -92,7 +92,7 @@ class MessageStream(RawAnswer):
         try:
             return [_parse(data) for data in self._splitter.feed(chunk)]
         except ValueError as error:
-            raise UpstreamError(Fallback("protocol", f"Claude's stream could not be read: {error}.")) from error
+            raise UpstreamError(taxonomy.classify_broken(f"Claude's stream could not be read: {error}.")) from error
 
 
 class _Sdk(AsyncAnthropic):
@@ -190,22 +190,22 @@ class Claude:
             raise _error_from(error) from error
         return _raw(response)
 
-    async def probe(self) -> Fallback | None:
-        """GET /v1/models?limit=1: None when network and key are good, else what is wrong."""
+    async def probe(self) -> taxonomy.ProbeResult:
+        """GET /v1/models?limit=1: do network and key work? Where there is no such list the answer proves neither."""
         try:
             async with asyncio.timeout(_PROBE_SECONDS):
                 response = await self._sdk.get("/v1/models", cast_to=httpx2.Response, options={"params": {"limit": 1}})
         except anthropic.APIStatusError as error:
             if error.status_code in (404, 405, 501):
-                return None  # a gateway in front of Claude that has no model list; it answers, more cannot be known
+                return "unproven"
             verdict = _verdict_on(error)
         except TimeoutError:
             verdict = Fallback("timeout", f"The probe had no answer within {_PROBE_SECONDS:g} s.")
         except Exception as error:  # noqa: BLE001  # whatever the client raises is a verdict on the connection
             verdict = _verdict_on(error)
         else:
-            return None if _is_json_object(response.content) else taxonomy.classify_not_json(response.status_code)
-        return verdict if isinstance(verdict, Fallback) else None
+            return "ok" if _is_json_object(response.content) else taxonomy.classify_not_json(response.status_code)
+        return verdict if isinstance(verdict, Fallback) else "unproven"
 
     async def close(self) -> None:
         """Close all connections."""

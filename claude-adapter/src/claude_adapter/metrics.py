@@ -43,7 +43,8 @@ class Metrics:
             self.opens.labels(reason)
         for outcome in ("ok", "client_error", "client_gone", *REASONS):
             self.requests.labels(outcome)
-        self.probes.labels("ok")
+        for result in ("ok", "unproven"):
+            self.probes.labels(result)
         self.retries.labels("connect")
 
     def render(self, view: View) -> bytes:
