@@ -125,8 +125,8 @@ def ask_status(url: str, environment: dict[str, str]) -> dict[str, Any] | None:
 def announcement(url: str, status: dict[str, Any]) -> str:
     """The one line: the URL, which brain is on, and why."""
     if status["active_backend"] == "claude":
-        why = "Claude is reachable and the key works." if status["local"]["ready"] else "The local model is not ready."
-        return f"Pilot Light is on at {url}/v1: Claude ({status['model']}) answers. {why}"
+        why = status["detail"] if status["local"]["ready"] else f"{status['detail']} The local model is not ready."
+        return f"Pilot Light is on at {url}/v1, with Claude ({status['model']}). {why}"
     return f"Pilot Light is on at {url}/v1: the local model ({status['model']}) answers. {status['detail']}"
 
 

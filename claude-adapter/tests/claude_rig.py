@@ -106,6 +106,15 @@ def failing(status: int, kind: str = "api_error", message: str = "no", **headers
     return behave
 
 
+def failing_page(status: int) -> Behaviour:
+    """A behaviour that answers with a page of somebody's in between."""
+
+    async def behave(_request: web.Request) -> web.StreamResponse:
+        return web.Response(status=status, text="<html>down</html>", content_type="text/html")
+
+    return behave
+
+
 class Adapter:
     """The running adapter, and a client on its socket."""
 

@@ -6,6 +6,7 @@ from claude_adapter.breaker import Admission, Breaker
 from claude_adapter.taxonomy import REASONS, Fallback
 
 PROBED = ("connect", "timeout", "server_error", "protocol", "auth", "permission")
+LONE = ("permission", "server_error", "protocol", "timeout", "connect")  # which may be about one request only
 
 
 class Bench:
@@ -14,7 +15,8 @@ class Bench:
     def __init__(self) -> None:
         self.now = 1000.0
         self.opened: list[str] = []
-        self.breaker = Breaker(lambda: self.now, "claude-default", self.opened.append)
+        self.suspicions = 0
+        self.breaker = Breaker(lambda: self.now, "claude-default", self.opened.append, self._suspect)
 
     def admit(self, model: str = "claude-default") -> Admission:
         admission = self.breaker.admit(model)
@@ -27,7 +29,15 @@ class Bench:
 
     def fail(self, reason: str, retry_after: float | None = None, model: str = "claude-default") -> None:
         with self.admit(model) as admission:
-            admission.failure(Fallback(reason, "x", retry_after))
+            admission.failure(Fallback(reason, "x", retry_after), "somebody")
+
+    def fail_alone(self, reason: str, asker: str = "somebody") -> None:
+        """A request met what may be about itself only."""
+        with self.admit() as admission:
+            admission.failure(Fallback(reason, "x", needs_evidence=True), asker)
+
+    def _suspect(self) -> None:
+        self.suspicions += 1
 
     def succeed(self, model: str = "claude-default") -> None:
         with self.admit(model) as admission:
@@ -45,7 +55,7 @@ def bench() -> Bench:
 
 @pytest.mark.parametrize("reason", [r for r in REASONS if r not in ("no_key", "adapter_down", "drill")])
 def test_opens_on_the_first_failure(bench: Bench, reason: str) -> None:
-    """One failure is enough: the next request gets the same reason without trying."""
+    """One failure of the way or the account is enough: the next request gets the same reason without trying."""
     bench.fail(reason)
     assert bench.state() == ("open", reason)
     assert bench.refused() == reason
@@ -59,7 +69,7 @@ def test_probe_closes(bench: Bench, reason: str) -> None:
     bench.now += 3600
     assert bench.state() == ("open", reason)
     assert bench.breaker.wants_probe()
-    bench.breaker.probe_ok()
+    bench.breaker.probe_answered(proven=True)
     assert bench.state() == ("closed", None)
     assert not bench.breaker.wants_probe()
 
@@ -69,7 +79,7 @@ def test_probe_does_not_close_what_it_cannot_prove(bench: Bench, reason: str) ->
     """Credit, limits and models are proved by a real request only, so no probe is even wanted."""
     bench.fail(reason)
     assert not bench.breaker.wants_probe()
-    bench.breaker.probe_ok()
+    bench.breaker.probe_answered(proven=True)
     assert bench.refused() == reason
 
 
@@ -83,7 +93,7 @@ def test_silence_is_tried_with_one_request(bench: Bench, reason: str) -> None:
         opened_at = bench.now
         while bench.refused():
             assert bench.breaker.wants_probe()
-            bench.breaker.probe_ok()
+            bench.breaker.probe_answered(proven=True)
             bench.now += 0.5
         waits.append(bench.now - opened_at)
     assert waits == [5, 10, 20]
@@ -98,7 +108,7 @@ def test_silence_that_a_probe_explains_is_closed_by_a_probe(bench: Bench) -> Non
     bench.fail("first_token")
     bench.breaker.probe_failed(Fallback("timeout", "x"))
     assert bench.state() == ("open", "timeout")
-    bench.breaker.probe_ok()
+    bench.breaker.probe_answered(proven=True)
     assert bench.state() == ("closed", None)
 
 
@@ -116,14 +126,14 @@ def test_damping(bench: Bench) -> None:
     for _ in range(8):
         bench.fail("server_error")
         opened_at = bench.now
-        bench.breaker.probe_ok()
+        bench.breaker.probe_answered(proven=True)
         while bench.refused():
             bench.now += 0.5
         waits.append(bench.now - opened_at)
     assert waits == [0, 1, 2, 4, 8, 16, 30, 30]
     bench.now += 31
     bench.fail("server_error")
-    bench.breaker.probe_ok()
+    bench.breaker.probe_answered(proven=True)
     assert bench.refused() is None
 
 
@@ -131,11 +141,11 @@ def test_damping_is_undone_by_a_bad_probe(bench: Bench) -> None:
     """While closing waits, a bad probe takes the good one back."""
     for _ in range(3):
         bench.fail("server_error")
-        bench.breaker.probe_ok()
+        bench.breaker.probe_answered(proven=True)
         bench.now += 2
         bench.breaker.view()
     bench.fail("server_error")
-    bench.breaker.probe_ok()
+    bench.breaker.probe_answered(proven=True)
     bench.breaker.probe_failed(Fallback("connect", "x"))
     bench.now += 60
     assert bench.state() == ("open", "connect")
@@ -145,7 +155,7 @@ def test_success_forgives_step_by_step(bench: Bench) -> None:
     """A Claude that fails now and then is not treated like one that always fails."""
     for _ in range(10):
         bench.fail("server_error")
-        bench.breaker.probe_ok()
+        bench.breaker.probe_answered(proven=True)
         assert bench.refused() is None
         bench.succeed()
 
@@ -197,7 +207,7 @@ def test_per_model(bench: Bench) -> None:
     assert bench.refused() is None
     assert bench.state() == ("closed", None)
     assert set(bench.breaker.models()) == {"claude-tpyo", "claude-busy"}
-    bench.breaker.probe_ok()
+    bench.breaker.probe_answered(proven=True)
     assert set(bench.breaker.models()) == {"claude-tpyo"}
 
 
@@ -213,9 +223,9 @@ def test_late_failure_is_old_news(bench: Bench) -> None:
     late = bench.admit()
     bench.fail("connect")
     bench.now += 1
-    bench.breaker.probe_ok()
+    bench.breaker.probe_answered(proven=True)
     bench.now += 1
-    late.failure(Fallback("first_token", "x"))
+    late.failure(Fallback("first_token", "x"), "somebody")
     assert bench.state() == ("closed", None)
 
 
@@ -224,20 +234,20 @@ def test_failure_after_success_is_news(bench: Bench) -> None:
     with bench.admit() as admission:
         admission.success()
         bench.now += 60
-        admission.failure(Fallback("stall", "x"))
+        admission.failure(Fallback("stall", "x"), "somebody")
     assert bench.state() == ("open", "stall")
 
 
 def test_no_key(bench: Bench) -> None:
     """Without a key nothing is sent, a probe that was under way does not count, and a new key waits for its probe."""
     bench.breaker.key_changed("no key")
-    bench.breaker.probe_ok()
+    bench.breaker.probe_answered(proven=True)
     assert bench.state() == ("open", "no_key")
     assert not bench.breaker.wants_probe()
     bench.breaker.key_changed(None)
     assert bench.state() == ("open", "no_key")
     assert bench.breaker.wants_probe()
-    bench.breaker.probe_ok()
+    bench.breaker.probe_answered(proven=True)
     assert bench.state() == ("closed", None)
 
 
@@ -254,7 +264,7 @@ def test_drill(bench: Bench) -> None:
     bench.breaker.drill(20)
     assert bench.state() == ("open", "drill")
     assert bench.refused() == "drill"
-    bench.breaker.probe_ok()
+    bench.breaker.probe_answered(proven=True)
     bench.now += 19
     assert bench.refused() == "drill"
     bench.now += 1
@@ -263,3 +273,133 @@ def test_drill(bench: Bench) -> None:
     bench.breaker.drill(0)
     assert bench.state() == ("closed", None)
     assert bench.opened == ["drill", "drill"]
+
+
+@pytest.mark.parametrize("reason", LONE)
+def test_one_request_closes_claude_to_nobody(bench: Bench, reason: str) -> None:
+    """What may be about one request only has a probe sent, and others go on; what it met is remembered for a minute."""
+    bench.fail_alone(reason)
+    assert (bench.state(), bench.refused(), bench.opened) == (("closed", None), None, [])
+    assert bench.suspicions == 1
+    met = bench.breaker.unexplained()
+    assert met is not None
+    assert met.reason == reason
+    bench.now += 61
+    assert bench.breaker.unexplained() is None
+
+
+def test_a_failed_probe_is_evidence(bench: Bench) -> None:
+    """Then it was not that request: open, until a probe is good."""
+    bench.fail_alone("server_error")
+    bench.breaker.probe_failed(Fallback("server_error", "x", needs_evidence=True))
+    assert (bench.state(), bench.refused()) == (("open", "server_error"), "server_error")
+    bench.breaker.probe_answered(proven=True)
+    assert bench.state() == ("closed", None)
+
+
+def test_two_askers_are_evidence(bench: Bench) -> None:
+    """Two fail and nobody is answered: half open, one request at a time tries, and the first good answer closes it."""
+    bench.fail_alone("server_error", "one")
+    bench.fail_alone("server_error", "two")
+    assert bench.state() == ("half_open", "server_error")
+    assert bench.opened == ["server_error"]
+    for _ in range(20):  # however often it fails, there is no growing wait
+        with bench.admit() as trial:
+            assert bench.refused() == "server_error"
+            trial.failure(Fallback("server_error", "x", needs_evidence=True), "three")
+        bench.breaker.probe_answered(proven=True)
+        assert bench.refused() is None
+    bench.succeed()
+    assert bench.state() == ("closed", None)
+    assert bench.opened == ["server_error"]
+
+
+def test_one_asker_alone_is_evidence_after_a_while(bench: Bench) -> None:
+    """Where nobody else asks, the status should still say that nothing is answered."""
+    for _ in range(10):
+        bench.fail_alone("permission")
+        assert bench.state() == ("closed", None)
+        bench.now += 1
+    bench.fail_alone("permission")
+    assert bench.state() == ("half_open", "permission")
+    assert bench.refused() is None
+
+
+@pytest.mark.parametrize("askers", [["one"], ["one", "two", "three"]], ids=["the same text", "always another text"])
+def test_a_hostile_client_beside_a_bystander(bench: Bench, askers: list[str]) -> None:
+    """Whoever is answered speaks for Claude: the bystander is never refused, from his second request on."""
+    for turn in range(40):  # alone for 20 s
+        if bench.refused() is None:
+            bench.fail_alone("permission", askers[turn % len(askers)])
+        bench.now += 0.5
+    bench.succeed()
+    for turn in range(200):
+        bench.fail_alone("permission", askers[turn % len(askers)])
+        assert bench.refused() is None
+        bench.now += 0.25
+        bench.succeed()
+        assert bench.state() == ("closed", None)
+        bench.now += 0.25
+
+
+def test_an_outage_after_good_answers_is_seen(bench: Bench) -> None:
+    """A good answer speaks for Claude for 5 s, not for longer."""
+    bench.succeed()
+    for turn in range(10):
+        bench.fail_alone("server_error", f"asker {turn}")
+        assert bench.state() == ("closed", None)
+        bench.now += 0.5
+    bench.fail_alone("server_error", "one more")
+    assert bench.state() == ("half_open", "server_error")
+
+
+def test_a_good_answer_to_anybody_ends_it(bench: Bench) -> None:
+    """Also one that was let in before: half open by requests' failures is no longer believed."""
+    early = bench.admit()
+    bench.fail_alone("protocol", "one")
+    bench.fail_alone("protocol", "two")
+    assert bench.state() == ("half_open", "protocol")
+    early.success()
+    assert bench.state() == ("closed", None)
+
+
+def test_what_requests_met_is_forgotten(bench: Bench) -> None:
+    """A minute after the last failure nobody knows any more whether Claude fails; a new key settles it at once."""
+    for asker in ("one", "two"):
+        bench.fail_alone("permission", asker)
+    assert bench.breaker.wants_probe()
+    bench.now += 60
+    assert bench.state() == ("closed", None)
+    for asker in ("one", "two"):
+        bench.fail_alone("permission", asker)
+    bench.breaker.key_changed(None)
+    assert bench.state() == ("closed", None)
+    assert bench.breaker.unexplained() is None
+
+
+def test_a_trial_that_proves_nothing_gives_the_slot_back(bench: Bench) -> None:
+    """A limit is being tried, and the trial meets what may be its own: the next request tries."""
+    bench.fail("quota", 1.0)
+    bench.now += 2
+    bench.fail_alone("permission")
+    assert bench.state() == ("half_open", "quota")
+    bench.succeed()
+    assert bench.state() == ("closed", None)
+
+
+@pytest.mark.parametrize("reason", PROBED)
+def test_an_unproven_probe_has_a_request_try(bench: Bench, reason: str) -> None:
+    """A gateway without a list of models answers the probe: that neither closes nor opens, a real request tries."""
+    bench.breaker.probe_answered(proven=False)
+    assert bench.state() == ("closed", None)
+    bench.fail(reason)
+    bench.breaker.probe_answered(proven=False)
+    assert bench.state() == ("half_open", reason)
+    with bench.admit() as trial:
+        assert bench.refused() == reason
+        trial.failure(Fallback(reason, "x"), "somebody")
+    assert bench.state() == ("open", reason)
+    bench.breaker.probe_answered(proven=False)
+    bench.now += 1
+    bench.succeed()
+    assert bench.state() == ("closed", None)

@@ -4,13 +4,15 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from claude_rig import Adapter, Running, Upstream, failing
+from aiohttp import web
+from claude_rig import Adapter, Behaviour, Running, Upstream, failing, failing_page
 
 
 async def test_opens_and_comes_back(adapter: Adapter, upstream: Upstream) -> None:
     """After a failure nothing is sent until a probe is good; then Claude answers again, with no request sacrificed."""
     upstream.messages = upstream.models = failing(500)
     assert (await adapter.ask()).status_code == 503
+    await adapter.until(lambda state: not state["usable"])
     for _ in range(20):
         assert (await adapter.ask()).headers["x-fallback-reason"] == "server_error"
     assert upstream.count("/v1/messages") == 1
@@ -93,11 +95,135 @@ async def test_bad_key_is_found_at_start(running: Running, upstream: Upstream) -
 
 @pytest.mark.parametrize("status", [404, 405])
 async def test_gateway_without_a_model_list(running: Running, upstream: Upstream, status: int) -> None:
-    """An ANTHROPIC_BASE_URL that has no model list can still be used: a probe proves what it can."""
+    """An ANTHROPIC_BASE_URL that has no model list can still be used; that a probe proved something is not said."""
     upstream.models = failing(status)
     async with running() as adapter:
+        state = await adapter.until(lambda state: state["probe"]["result"] == "unproven")
+        assert state["state"] == "closed"
+        assert "the first request will show" in state["detail"]
+        assert (await adapter.ask()).status_code == 200
+        assert (await adapter.state())["detail"] == "Claude is usable."
+
+
+async def test_recovery_without_a_model_list(running: Running, upstream: Upstream) -> None:
+    """Behind such a gateway a real request ends the outage, as soon as the gateway answers at all."""
+    upstream.models = failing(404)
+    async with running() as adapter:
+        await upstream.stop()
+        assert (await adapter.ask()).headers["x-fallback-reason"] == "connect"
+        await upstream.start()
+        await adapter.until(lambda state: state["state"] == "half_open")
+        assert (await adapter.ask()).status_code == 200
+        assert (await adapter.state())["state"] == "closed"
+
+
+@pytest.mark.parametrize("path", ["/v1", "/v1/", "/v1/messages", "/"])
+async def test_an_address_with_its_path(running: Running, upstream: Upstream, path: str) -> None:
+    """What the settings of other clients want at the end of the address does no harm here."""
+    async with running(anthropic_base_url=upstream.base_url + path) as adapter:
         await adapter.until(lambda state: state["probe"]["result"] == "ok")
         assert (await adapter.ask()).status_code == 200
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages", "/v1/messages/count_tokens"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"detail":"Not Found"}',
+        "404 page not found",
+        '{"error":{"message":"Unknown request URL","type":"invalid_request_error"}}',
+        '{"type":"error","error":{"type":"not_found_error","message":"Not Found"}}',
+    ],
+    ids=["FastAPI", "text", "OpenAI", "Anthropic"],
+)
+async def test_a_wrong_address(running: Running, upstream: Upstream, body: str, path: str, stream: bool) -> None:
+    """A 404 for the path is no answer of Claude's: it falls back, and the state says what to set."""
+
+    async def not_found(_request: web.Request) -> web.StreamResponse:
+        return web.Response(status=404, text=body, content_type="application/json")
+
+    upstream.messages = upstream.models = not_found
+    async with running() as adapter:
+        question = {"model": "claude-z", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]}
+        reply = await adapter.client.post(path, json={**question, "stream": stream})
+        assert (reply.status_code, reply.headers["x-fallback-reason"]) == (503, "protocol")
+        state = await adapter.state()
+        assert state["state"] == "closed"
+        if not path.endswith("count_tokens"):
+            assert "ANTHROPIC_BASE_URL" in state["detail"]
+
+
+FAILURES: dict[str, Behaviour] = {
+    "403": failing(403, "permission_error"),
+    "500": failing(500),
+    "503 as HTML": failing_page(503),
+    "504": failing(504, "timeout_error"),
+    "a portal's page": failing_page(200),
+}
+
+
+@pytest.mark.parametrize("same", [True, False], ids=["the same text", "always another text"])
+@pytest.mark.parametrize("failure", FAILURES)
+async def test_a_hostile_client_takes_claude_from_nobody(
+    adapter: Adapter, upstream: Upstream, failure: str, same: bool
+) -> None:
+    """What only one client's requests meet, others do not: all but the first of their answers come from Claude."""
+
+    async def by_text(request: web.Request) -> web.StreamResponse:
+        hostile = b"hostile" in await request.read()
+        return await (FAILURES[failure] if hostile else upstream.answer)(request)
+
+    async def ask_hostile(number: int) -> None:
+        text = "hostile" if same else f"hostile {number}"
+        reply = await adapter.ask(messages=[{"role": "user", "content": text}])
+        assert reply.status_code == 503
+
+    upstream.messages = by_text
+    for number in range(3):
+        await ask_hostile(number)
+    statuses = []
+    for turn in range(20):
+        await ask_hostile(1000 + turn)
+        statuses.append((await adapter.ask()).status_code)
+    assert statuses[1:] == [200] * 19
+    assert (await adapter.state())["state"] == "closed"
+
+
+async def test_what_one_request_met_is_said(adapter: Adapter, upstream: Upstream) -> None:
+    """Claude stays usable for others, and the state says honestly what the last request met."""
+    upstream.messages = failing(403, "permission_error")
+    await adapter.ask()
+    state = await adapter.state()
+    assert (state["usable"], state["state"], state["reason"]) == (True, "closed", None)
+    assert state["detail"].startswith("Claude is usable, but the last request has failed: The API key may not")
+    assert state["last_failure"]["status"] == 403
+    upstream.messages = upstream.answer
+    await adapter.ask()
+    assert (await adapter.state())["detail"] == "Claude is usable."
+
+
+async def test_a_failing_api_whose_list_works(adapter: Adapter, upstream: Upstream) -> None:
+    """Everybody's requests fail and the probe is good: one at a time tries, and the first one later is answered."""
+    upstream.messages = failing(500)
+    for number in range(10):
+        reply = await adapter.ask(messages=[{"role": "user", "content": f"Number {number}"}])
+        assert reply.headers["x-fallback-reason"] == "server_error"
+    assert (await adapter.state())["state"] == "half_open"
+    upstream.messages = upstream.answer
+    assert (await adapter.ask()).status_code == 200
+    assert (await adapter.state())["state"] == "closed"
+
+
+async def test_a_gateway_that_cannot_count(adapter: Adapter, upstream: Upstream) -> None:
+    """Counting is free and not served everywhere: that it fails says nothing of Claude."""
+    upstream.messages = failing(500)
+    for number in range(5):
+        body = {"model": "claude-z", "messages": [{"role": "user", "content": f"{number}"}]}
+        assert (await adapter.client.post("/v1/messages/count_tokens", json=body)).status_code == 503
+    upstream.messages = upstream.answer
+    assert (await adapter.state())["state"] == "closed"
+    assert (await adapter.ask()).status_code == 200
 
 
 async def test_no_key(running: Running, upstream: Upstream) -> None:
@@ -167,6 +293,7 @@ async def test_metrics(adapter: Adapter, upstream: Upstream) -> None:
     await adapter.ask()
     upstream.messages = upstream.models = failing(500)
     await adapter.ask()
+    await adapter.until(lambda state: not state["usable"])
     await adapter.ask()
     metrics = (await adapter.client.get("/metrics")).text
     for line in (

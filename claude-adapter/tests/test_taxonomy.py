@@ -33,6 +33,11 @@ FALLBACKS: list[tuple[str, int, dict[str, str], bytes, str, float | None]] = [
     ("permission", 403, {}, error("permission_error"), "permission", None),
     ("model retired", 404, {}, error("not_found_error", "model: claude-2"), "model_not_found", None),
     ("a 404 that is not the API's", 404, {}, b"404 page not found", "protocol", None),
+    ("FastAPI's 404", 404, {}, b'{"detail":"Not Found"}', "protocol", None),
+    ("OpenAI's 404", 404, {}, b'{"error":{"message":"Unknown request URL: POST /x","type":"e"}}', "protocol", None),
+    ("an OpenAI-like relay's model", 404, {}, b'{"error":{"message":"No such model: x"}}', "model_not_found", None),
+    ("the API's 404 for a path", 404, {}, error("not_found_error", "Not Found"), "protocol", None),
+    ("the API's 405 for a path", 405, {}, error("invalid_request_error", "Method Not Allowed"), "protocol", None),
     ("request timeout", 408, {}, b"", "timeout", None),
     ("rate limit", 429, {"retry-after": "20"}, error("rate_limit_error"), "rate_limit", 20.0),
     ("fraction", 429, {"retry-after": "0.5"}, error("rate_limit_error"), "rate_limit", 0.5),
@@ -77,6 +82,117 @@ FALLBACKS: list[tuple[str, int, dict[str, str], bytes, str, float | None]] = [
     ("redirect to a portal", 302, {"location": "http://portal/"}, b"", "protocol", None),
     ("JSON that is no object", 418, {}, b"[]", "protocol", None),
 ]
+
+
+# As Anthropic wrote it in public reports, which account_errors.py names.
+ACCOUNT = [
+    (400, "This organization has been disabled.", "permission", "support"),
+    (403, "This organization has been disabled.", "permission", "support"),
+    (400, "Your account has been disabled after an automatic review of your recent activities.", "permission", "key"),
+    (403, "Your account has been suspended.", "permission", "key"),
+    (
+        400,
+        "This credential is only authorized for use with Claude Code and cannot be used for other API requests.",
+        "permission",
+        "ANTHROPIC_API_KEY",
+    ),
+    (403, "OAuth authentication is currently not allowed for this organization.", "permission", "ANTHROPIC_API_KEY"),
+    (403, "OAuth token has been revoked. Please obtain a new token.", "auth", "key"),
+    (401, "OAuth token has expired. Please obtain a new token or refresh your existing token.", "auth", "key"),
+    (
+        400,
+        "Access to Anthropic models is not allowed from unsupported countries, regions, or territories. Please "
+        "refer to https://www.anthropic.com/supported-countries for more information.",
+        "permission",
+        "network",
+    ),
+    (
+        400,
+        "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing to upgrade.",
+        "billing",
+        "Console",
+    ),
+    (403, "Your credit balance is too low to access the Anthropic API.", "billing", "Console"),
+    (
+        400,
+        "You have reached your specified API usage limits. You will regain access on 2026-04-01 at 00:00 UTC.",
+        "quota",
+        "Console",
+    ),
+    (
+        400,
+        "You have reached your specified workspace API usage limits. You will regain access on …",
+        "quota",
+        "Console",
+    ),
+    (400, "You've hit your monthly spend limit · raise it at claude.ai/settings/usage", "quota", "raise"),
+    (400, "You're out of extra usage. Add more at claude.ai/settings/usage and keep going.", "quota", "settings/usage"),
+    (
+        400,
+        "Third-party apps now draw from your extra usage, not your plan limits. We've added a $20 credit to get you "
+        "started. Claim it at claude.ai/settings/usage and keep going.",
+        "quota",
+        "settings/usage",
+    ),
+]
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize(
+    ("status", "message", "reason", "to_do"), ACCOUNT, ids=[f"{a[0]} {a[1][:40]}" for a in ACCOUNT]
+)
+def test_account_and_credential(status: int, message: str, reason: str, to_do: str, streamed: bool) -> None:
+    """What the account meets is no client's mistake, also when it is reported as one, and it says what to do."""
+    types = {400: "invalid_request_error", 401: "authentication_error", 403: "permission_error"}
+    body = error(types[status], message)
+    verdict = classify_event(orjson.loads(body)) if streamed else classify_response(status, {}, body)
+    assert isinstance(verdict, Fallback)
+    assert (verdict.reason, verdict.status, verdict.needs_evidence) == (reason, status, False)
+    assert to_do in verdict.detail
+
+
+QUOTED = [
+    'messages.0.content.0.text: Unexpected value "This organization has been disabled."',
+    "messages.1: Your credit balance is too low to access the Anthropic API.",
+    "tools.0.name: String should match pattern, got 'This organization has been disabled.'",
+    'Unexpected role "You have reached your specified API usage limits."',
+    "`You're out of extra usage` is not a valid stop sequence",
+    "The text This organization has been disabled cannot be cached.",
+    "Invalid user: You've hit your monthly spend limit",
+    "The long context beta is not yet available for this subscription.",
+    "max_tokens: 128001 > 128000, which is the maximum allowed number of output tokens",
+]
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("message", QUOTED)
+def test_a_persons_words_are_no_account_error(message: str, streamed: bool) -> None:
+    """What Anthropic quotes of the request never decides, and an unknown 400 stays the client's."""
+    body = error("invalid_request_error", message)
+    verdict = classify_event(orjson.loads(body)) if streamed else classify_response(400, {}, body)
+    assert verdict == ClientError(400, message)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "needs_evidence"),
+    [
+        (403, error("permission_error"), True),
+        (408, b"", True),
+        (500, error("api_error"), True),
+        (503, b"<html>", True),
+        (504, b"", True),
+        (404, b"404 page not found", True),
+        (401, error("authentication_error"), False),
+        (402, error("billing_error"), False),
+        (429, error("rate_limit_error"), False),
+        (529, error("overloaded_error"), False),
+    ],
+)
+def test_what_may_be_about_one_request(status: int, body: bytes, needs_evidence: bool) -> None:
+    """Only what is surely about the way, the account or one model needs no second failure."""
+    verdict = classify_response(status, {}, body)
+    assert isinstance(verdict, Fallback)
+    assert verdict.needs_evidence is needs_evidence
 
 
 @pytest.mark.parametrize(
@@ -152,7 +268,9 @@ def test_in_stream_client_error() -> None:
 )
 def test_connection(problem: ConnectionProblem, reason: str) -> None:
     """What a connection dies of has a reason, and a detail of its own."""
-    assert classify_connection(problem).reason == reason
+    verdict = classify_connection(problem)
+    assert verdict.reason == reason
+    assert verdict.needs_evidence is (problem in ("reset", "not_http"))
 
 
 def test_not_a_stream() -> None:

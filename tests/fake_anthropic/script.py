@@ -35,6 +35,7 @@ class Script:
     pings: bool = False
     ping_interval_seconds: float = 0.5
     cut: str | None = None
+    cut_reused: str | None = None
     cut_after_events: int | None = None
     error_after_events: int | None = None
     chunks: int | None = None
@@ -108,6 +109,7 @@ _RULES: dict[str, tuple[str, Any]] = {
     "silent_after_events": ("a whole number, -1 or more", lambda v: _is_integer(v, -1, 10**9)),
     "cut_after_events": ("a whole number, -1 or more", lambda v: _is_integer(v, -1, 10**9)),
     "error_after_events": ("a whole number, -1 or more", lambda v: _is_integer(v, -1, 10**9)),
+    "cut_reused": ("close or reset", lambda v: v in ("close", "reset")),
     "cut": (f"one of {', '.join(CUTS)}", lambda v: v in CUTS),
     "chunks": ("a whole number, 1 to 100000", lambda v: _is_integer(v, 1, 100_000)),
     "ping_interval_seconds": ("a number, 0.01 to 3600", lambda v: _is_number(v, 0.01, _AN_HOUR_SECONDS)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
+import weakref
 from collections.abc import Collection
 from typing import Any
 
@@ -37,6 +38,7 @@ class FakeApi:
         self._numbers = itertools.count(1)
         self._limit_headers: CIMultiDict[str] = CIMultiDict()
         self._limit_headers_second = 0
+        self._used_connections: weakref.WeakSet[Any] = weakref.WeakSet()
         loop = asyncio.get_running_loop()
 
         def make_request(
@@ -124,7 +126,11 @@ class FakeApi:
 
     async def _answer(self, request: web.BaseRequest, kind: str, body: bytes, record: Record) -> web.StreamResponse:
         script = self._script_for(kind)
+        reused = request.transport in self._used_connections
+        self._used_connections.add(request.transport)
         if script is not DEFAULT:
+            if script.cut_reused is not None and reused:
+                await cut_connection(request, script.cut_reused)
             if script.accept_but_silent or script.black_hole:
                 await silence()
             if script.delay_seconds:

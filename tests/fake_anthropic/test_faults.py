@@ -140,6 +140,16 @@ def test_cut_instead_of_an_answer(fake: FakeAnthropic, http: httpx.Client, cut: 
         http.post("/v1/messages", json=body)
 
 
+@pytest.mark.parametrize("cut", ["close", "reset"])
+def test_kept_connections_are_cut_and_new_ones_are_not(fake: FakeAnthropic, http: httpx.Client, cut: str) -> None:
+    """A connection that has brought a request before is cut at its next one; a new one is answered."""
+    assert http.post("/v1/messages", json=BODY).status_code == 200
+    fake.script(cut_reused=cut)
+    with pytest.raises(httpx.TransportError):
+        http.post("/v1/messages", json=BODY)
+    assert http.post("/v1/messages", json=BODY).status_code == 200
+
+
 def test_unary_body_cut(fake: FakeAnthropic, http: httpx.Client) -> None:
     """A unary answer is cut within its body."""
     fake.script(cut="close", cut_after_events=0)

@@ -97,6 +97,15 @@ def test_bytes_pass_through(
     assert "x-api-key" not in asked["headers"]
 
 
+@pytest.mark.parametrize("path", ["/v1/messages", "/anthropic/v1/messages", "/v1/messages/count_tokens"])
+def test_all_lines_of_a_header_reach_claude(keyed: Stack, anthropic: FakeAnthropic, path: str) -> None:
+    """Some clients write one beta a line: each of them arrives."""
+    body = {"model": "claude-z", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]}
+    lines = [*VERSION.items(), ("anthropic-beta", "a"), ("anthropic-beta", "b"), ("anthropic-beta", "c")]
+    assert keyed.client.post(path, json=body, headers=lines).headers["X-Served-By"] == "claude"
+    assert anthropic.requests()[-1]["headers"]["anthropic-beta"] == "a, b, c"
+
+
 def test_the_sdk_talks_to_claude(client: sdk.Anthropic, anthropic: FakeAnthropic) -> None:
     """Whole and through the strict stream helper, with thinking and a tool; nothing is added."""
     message = client.messages.create(

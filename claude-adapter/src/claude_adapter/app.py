@@ -28,11 +28,11 @@ from claude_adapter.messages import (
     ModelsExchange,
 )
 from claude_adapter.metrics import Metrics
-from claude_adapter.probe import Prober
+from claude_adapter.probe import Prober, name_of
 from claude_adapter.reasons import RecentReasons
 from claude_adapter.settings import Settings
 from claude_adapter.state import state_document
-from claude_adapter.taxonomy import Fallback
+from claude_adapter.taxonomy import Fallback, ProbeResult
 
 _log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ def create_app(settings: Settings) -> ASGIApp:
     """The adapter as an ASGI app; its background tasks live as long as its lifespan."""
     metrics = Metrics()
     reasons = RecentReasons()
-    claude = Claude(settings.anthropic_base_url, settings.claude_connect_seconds)
+    claude = Claude(settings.anthropic_base_url, settings.claude_connect_seconds, metrics.retries.labels("connect").inc)
 
     def on_open(reason: str) -> None:
         _log.warning("the breaker opened: %s", reason)
@@ -61,11 +61,11 @@ def create_app(settings: Settings) -> ASGIApp:
             claude.use_key(key.value)
             prober.now()
 
-    breaker = Breaker(time.monotonic, settings.claude_model, on_open)
+    breaker = Breaker(time.monotonic, settings.claude_model, on_open, lambda: prober.at_once())
 
-    def on_probe(failure: Fallback | None) -> None:
-        metrics.probes.labels(failure.reason if failure else "ok").inc()
-        doubts.settle(failure)
+    def on_probe(result: ProbeResult) -> None:
+        metrics.probes.labels(name_of(result)).inc()
+        doubts.settle(result if isinstance(result, Fallback) else None)
 
     prober = Prober(breaker, claude.probe, settings.claude_probe_seconds, on_probe)
     doubts = Doubts(prober.once)

@@ -1,82 +1,21 @@
 """Is Claude usable? A circuit breaker as a pure state machine: no I/O, and time comes from the injected clock.
 
-There is one circuit for everything and one per model that is in trouble on its own. How an open circuit closes again
-depends on the reason it opened for:
-
-* by a good probe (`PROBED`): what a free `GET /v1/models` can prove: network, key, a working API;
-* by a trial (`TRIAL`): what only a real request can prove; after a delay the circuit is half open and lets one through;
-  of a silent Claude (`SILENCE`) a failed probe gives a better reason meanwhile, which a good one then closes;
-* a drill lies over it all until its time is over.
+There is one circuit for everything and one per model that is in trouble on its own. A failure of the way to Claude or
+of the account opens at once. One that may be about its own request only (`needs_evidence`) opens when a probe fails
+too; without that, when others fail as well and nobody is answered, the circuit is half open: one request at a time
+goes on trying, and the first good answer closes it. A drill lies over it all until its time is over.
 """
 
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Literal
 
+from claude_adapter.circuit import OF_ONE_MODEL, SILENCE, TRIAL, Circuit, State
+from claude_adapter.evidence import Evidence
 from claude_adapter.taxonomy import Fallback
 
-State = Literal["closed", "open", "half_open"]
-
-# A Claude that lists its models and says nothing more would cost every request the whole wait, were a probe believed.
-SILENCE = frozenset({"first_token", "stall"})
-TRIAL = frozenset({"billing", "quota", "rate_limit", "model_not_found"}) | SILENCE
-OF_ONE_MODEL = frozenset({"rate_limit", "model_not_found", "overloaded"})
-
-_TRIAL_FIRST_DELAY_SECONDS = 5.0
-_TRIAL_LONGEST_DELAY_SECONDS = 60.0
-_RETRY_AFTER_LONGEST_SECONDS = 3600.0
-_RETRY_AFTER_SHORTEST_SECONDS = 1.0
-_FLAPPING_SECONDS = 30.0  # open again this soon after closing: the probe was too optimistic
-_DAMPING_LONGEST_SECONDS = 30.0
 _MOST_MODELS = 64
-
-
-@dataclass(slots=True)
-class Circuit:
-    """One circuit. Times are the clock's seconds. `opens` counts openings that followed soon upon a close."""
-
-    state: State = "closed"
-    cause: Fallback | None = None
-    changed_at: float = 0.0
-    closed_at: float | None = None
-    retry_at: float | None = None  # TRIAL: half open from then on; PROBED: a good probe was seen, closed from then on
-    opens: int = 0
-    trial_taken: bool = False
-
-    def refresh(self, now: float) -> None:
-        """Let the time that has passed take effect."""
-        if self.state != "open" or self.cause is None or self.retry_at is None or now < self.retry_at:
-            return
-        if self.cause.reason in TRIAL:
-            self.state, self.changed_at, self.trial_taken = "half_open", now, False
-        else:
-            self.close(now)
-
-    def open(self, cause: Fallback, now: float) -> None:
-        """Open, or open again after a failed trial."""
-        soon = self.closed_at is not None and now - self.closed_at < _FLAPPING_SECONDS
-        self.opens = self.opens + 1 if soon or self.state == "half_open" else 1
-        self.state, self.cause, self.changed_at, self.trial_taken = "open", cause, now, False
-        self.retry_at = now + self._trial_delay_seconds(cause) if cause.reason in TRIAL else None
-
-    def close(self, now: float) -> None:
-        """Claude is usable again."""
-        self.state, self.cause, self.changed_at, self.closed_at = "closed", None, now, now
-        self.retry_at, self.trial_taken = None, False
-
-    def probe_ok(self, now: float) -> None:
-        """A probe went well: close now, or after a while when that has gone wrong just before."""
-        if self.state == "open" and self.cause is not None and self.cause.reason not in TRIAL and self.retry_at is None:
-            damping_seconds = 0.0 if self.opens <= 1 else min(_DAMPING_LONGEST_SECONDS, 2.0 ** (self.opens - 2))
-            self.retry_at = self.changed_at + damping_seconds
-        self.refresh(now)
-
-    def _trial_delay_seconds(self, cause: Fallback) -> float:
-        if cause.retry_after_seconds is not None:
-            return min(_RETRY_AFTER_LONGEST_SECONDS, max(_RETRY_AFTER_SHORTEST_SECONDS, cause.retry_after_seconds))
-        return min(_TRIAL_LONGEST_DELAY_SECONDS, _TRIAL_FIRST_DELAY_SECONDS * 2.0 ** min(self.opens - 1, 10))
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +49,10 @@ class Admission(AbstractContextManager["Admission"]):
         self._at = self._breaker.clock()  # what happens to this request from here on is news again
         self._trials = []
 
-    def failure(self, cause: Fallback) -> None:
-        """The request failed for a reason that is not the client's."""
+    def failure(self, cause: Fallback, asker: str) -> None:
+        """The request failed for a reason that is not the client's. `asker` is the same for one conversation."""
         self._release()
-        self._breaker.failed(self._model, cause, self._at)
+        self._breaker.failed(self._model, cause, self._at, asker)
 
     def _release(self) -> None:
         for circuit in self._trials:
@@ -124,15 +63,24 @@ class Admission(AbstractContextManager["Admission"]):
 class Breaker:
     """The circuits, the drill, and what is remembered of the last requests.
 
-    `on_open(reason)` is called whenever a circuit opens; `clock` gives seconds and never goes back.
+    `on_open(reason)` is called whenever a circuit opens, `on_suspicion()` when a request has failed in a way that a
+    probe may explain; `clock` gives seconds and never goes back.
     """
 
-    def __init__(self, clock: Callable[[], float], default_model: str, on_open: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        default_model: str,
+        on_open: Callable[[str], None],
+        on_suspicion: Callable[[], None],
+    ) -> None:
         self.clock = clock
         self.last_success_at: float | None = None
         self.last_failure: tuple[float, Fallback] | None = None
         self._default_model = default_model
         self._on_open = on_open
+        self._on_suspicion = on_suspicion
+        self._evidence = Evidence()
         self._everything = Circuit(changed_at=clock())
         self._models: OrderedDict[str, Circuit] = OrderedDict()
         self._has_key = True
@@ -163,29 +111,38 @@ class Breaker:
         """Called by an admission: its trials close, and flapping is forgiven step by step."""
         now = self.clock()
         self.last_success_at = now
+        self._evidence.good_answer(now)
         for circuit in self._circuits(model):
-            if circuit in trials and circuit.state == "half_open":
+            if circuit.state == "half_open" and (circuit.failed_at is not None or circuit in trials):
                 circuit.close(now)
             elif circuit.state == "closed":
                 circuit.opens = max(0, circuit.opens - 1)
 
-    def failed(self, model: str, cause: Fallback, admitted_at: float) -> None:
+    def failed(self, model: str, cause: Fallback, admitted_at: float, asker: str) -> None:
         """Called by an admission. A request let in before the last change says nothing about the time since."""
         now = self.clock()
         self.last_failure = (now, cause)
         circuit = self._circuit_for(model, cause)
         circuit.refresh(now)
-        if circuit.state != "open" and circuit.changed_at <= admitted_at:
-            circuit.open(cause, now)
+        if circuit.state == "open" or circuit.changed_at > admitted_at:
+            return
+        if not cause.needs_evidence:
+            self._open(circuit, cause, now)
+            return
+        if circuit.failed_at is not None:
+            circuit.doubt(cause, now)
+        elif circuit.state == "closed" and self._evidence.failure(asker, cause, now):
+            circuit.doubt(cause, now)
             self._on_open(cause.reason)
+        self._on_suspicion()
 
-    def probe_ok(self) -> None:
-        """A probe went well: all that it can prove is well. (Unless the key was taken away while it was under way.)"""
+    def probe_answered(self, *, proven: bool) -> None:
+        """A probe did not fail. (Unless the key was taken away while it was under way.)"""
         if not self._has_key:
             return
         now = self.clock()
         for circuit in (self._everything, *self._models.values()):
-            circuit.probe_ok(now)
+            circuit.probe_answered(now, proven=proven)
 
     def probe_failed(self, cause: Fallback) -> None:
         """A probe failed. An open circuit takes over the newer reason; that is not another opening."""
@@ -197,8 +154,7 @@ class Breaker:
         if circuit.state == "open" and cause.reason not in TRIAL:
             circuit.cause, circuit.retry_at = cause, None
         else:
-            circuit.open(cause, now)
-            self._on_open(cause.reason)
+            self._open(circuit, cause, now)
 
     def key_changed(self, problem: str | None) -> None:
         """A key is there (`problem` is None), or there is none and `problem` says so. A new key may be another account:
@@ -211,6 +167,9 @@ class Breaker:
             if newly:
                 self._on_open("no_key")
             return
+        self._evidence.clear()
+        if self._everything.failed_at is not None:
+            self._everything.close(now)
         for circuit in (self._everything, *self._models.values()):
             if circuit.state == "open" and circuit.cause is not None:
                 circuit.opens = 1
@@ -227,9 +186,14 @@ class Breaker:
     def wants_probe(self) -> bool:
         """Whether a probe could close anything, or tell more."""
         return self._has_key and any(
-            circuit.state == "open" and circuit.cause is not None and circuit.cause.reason not in TRIAL - SILENCE
+            (circuit.state == "open" and circuit.cause is not None and circuit.cause.reason not in TRIAL - SILENCE)
+            or circuit.failed_at is not None
             for circuit in (self._everything, *self._models.values())
         )
+
+    def unexplained(self) -> Fallback | None:
+        """What a request has met since the last good answer, when it may have been about that request only."""
+        return self._evidence.last(self.clock())
 
     def view(self) -> View:
         """The drill, else the circuit of everything, else that of the default model."""
@@ -253,6 +217,12 @@ class Breaker:
             for model, circuit in self._models.items()
             if circuit.state != "closed"
         }
+
+    def _open(self, circuit: Circuit, cause: Fallback, now: float) -> None:
+        if circuit is self._everything:
+            self._evidence.clear()
+        circuit.open(cause, now)
+        self._on_open(cause.reason)
 
     def _circuits(self, model: str | None) -> list[Circuit]:
         of_model = self._models.get(model) if model is not None else None

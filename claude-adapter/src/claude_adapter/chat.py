@@ -16,14 +16,13 @@ from claude_adapter.exchange import JSON_HEADERS, Exchange, Headers, header_valu
 from claude_adapter.request_translation import to_messages, wants_stream, wants_usage_chunk
 from claude_adapter.response_translation import WholeReply
 from claude_adapter.stream_translation import ChunkedReply
-from claude_adapter.taxonomy import Fallback
 
 _SSE_HEADERS: Headers = [
     (b"content-type", b"text/event-stream"),
     (b"cache-control", b"no-cache"),
     (b"x-accel-buffering", b"no"),
 ]
-_ENDED_EARLY = Fallback("protocol", "Claude's stream ended before the reply was complete.")
+_ENDED_EARLY = taxonomy.classify_broken("Claude's stream ended before the reply was complete.")
 
 
 class ChatExchange(Exchange):

@@ -5,51 +5,27 @@ because it needs half the CPU of the SDK's own transport (measured: 0.74 against
 """
 
 import asyncio
-import socket
-import ssl
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
-import aiohttp
 import anthropic
 import httpx2
 import orjson
 from anthropic import AsyncAnthropic, AsyncStream, Omit
 
-# The SDK exports the client but not the transport, and only the transport takes a session with socket options.
-from anthropic._vendor.httpx_aiohttp import AiohttpTransport
-
 from claude_adapter import taxonomy
+from claude_adapter.connection_errors import problem_of
 from claude_adapter.errors import Refused, UpstreamError
+from claude_adapter.headers import passed_back, passed_forward
 from claude_adapter.sse import SseSplitter
 from claude_adapter.taxonomy import Fallback
+from claude_adapter.transport import Transport
 
 _API_VERSION = "2023-06-01"  # the newer one refuses temperature and top_p, which Chat Completions clients send
 _PROBE_SECONDS = 3.0
 _CLOSE_SECONDS = 1.0
 _DRAIN_SECONDS = 1.0
-_KEEP_ALIVE_SECONDS = 30.0
-_MOST_CONNECTIONS = 1000
-
-_OF_THE_CONNECTION = frozenset(
-    (
-        *(b"connection", b"keep-alive", b"transfer-encoding", b"te", b"trailer", b"upgrade"),
-        *(b"proxy-authenticate", b"proxy-authorization", b"proxy-connection", b"content-length"),
-    )
-)
-# The client's credentials, and what is about its way to us.
-_ENDS_HERE = _OF_THE_CONNECTION | {
-    *(b"authorization", b"x-api-key", b"cookie", b"host", b"expect", b"forwarded", b"x-real-ip", b"x-request-id"),
-    *(b"accept-encoding", b"content-encoding", b"content-type", b"origin", b"referer"),
-}
-# More than this in one line many servers answer with a page of their own, which would look like a failure of Claude's.
-_LONGEST_HEADER_BYTES = 8000
-_NOT_PASSED_BACK = _OF_THE_CONNECTION | {
-    *(b"content-encoding", b"server", b"date", b"set-cookie", b"alt-svc", b"strict-transport-security"),
-    *(b"x-served-by", b"x-model", b"x-fallback-reason"),  # ours to say, also when Claude is another Pilot Light
-}
 
 
 class RawAnswer:
@@ -116,7 +92,7 @@ class MessageStream(RawAnswer):
         try:
             return [_parse(data) for data in self._splitter.feed(chunk)]
         except ValueError as error:
-            raise UpstreamError(Fallback("protocol", f"Claude's stream could not be read: {error}.")) from error
+            raise UpstreamError(taxonomy.classify_broken(f"Claude's stream could not be read: {error}.")) from error
 
 
 class _Sdk(AsyncAnthropic):
@@ -144,14 +120,17 @@ class _Sdk(AsyncAnthropic):
 
 
 class Claude:
-    """Sends Messages requests and probes. `use_key` may be called at any time."""
+    """Sends Messages requests and probes. `use_key` may be called at any time.
 
-    def __init__(self, base_url: str, connect_seconds: float) -> None:
+    `on_retry()` is called when a request is sent once more because its kept connection was dead.
+    """
+
+    def __init__(self, base_url: str, connect_seconds: float, on_retry: Callable[[], None]) -> None:
         self._base_url = base_url
         self._messages_url = f"{base_url}/v1/messages"  # whole: joining it anew for each request costs 0.1 ms
         self._timeout = httpx2.Timeout(None, connect=connect_seconds, pool=connect_seconds)
-        self._http = anthropic.DefaultAioHttpClient(
-            transport=_transport(base_url, connect_seconds), timeout=self._timeout, follow_redirects=False
+        self._http = httpx2.AsyncClient(
+            transport=Transport(base_url, connect_seconds, on_retry), timeout=self._timeout, follow_redirects=False
         )
         self._sdk = _Sdk(
             api_key="",  # not None: the SDK then looks for no credentials of its own
@@ -211,45 +190,26 @@ class Claude:
             raise _error_from(error) from error
         return _raw(response)
 
-    async def probe(self) -> Fallback | None:
-        """GET /v1/models?limit=1: None when network and key are good, else what is wrong."""
+    async def probe(self) -> taxonomy.ProbeResult:
+        """GET /v1/models?limit=1: do network and key work? Where there is no such list the answer proves neither."""
         try:
             async with asyncio.timeout(_PROBE_SECONDS):
                 response = await self._sdk.get("/v1/models", cast_to=httpx2.Response, options={"params": {"limit": 1}})
         except anthropic.APIStatusError as error:
             if error.status_code in (404, 405, 501):
-                return None  # a gateway in front of Claude that has no model list; it answers, more cannot be known
+                return "unproven"
             verdict = _verdict_on(error)
         except TimeoutError:
             verdict = Fallback("timeout", f"The probe had no answer within {_PROBE_SECONDS:g} s.")
         except Exception as error:  # noqa: BLE001  # whatever the client raises is a verdict on the connection
             verdict = _verdict_on(error)
         else:
-            return None if _is_json_object(response.content) else taxonomy.classify_not_json(response.status_code)
-        return verdict if isinstance(verdict, Fallback) else None
+            return "ok" if _is_json_object(response.content) else taxonomy.classify_not_json(response.status_code)
+        return verdict if isinstance(verdict, Fallback) else "unproven"
 
     async def close(self) -> None:
         """Close all connections."""
         await self._sdk.close()
-
-
-def passed_forward(headers: list[tuple[bytes, bytes]]) -> dict[str, str]:
-    """A client's headers as they may go to Anthropic: what the client's key and connection were ends here.
-
-    So does what would make Anthropic's edge refuse the request: nobody but this client is to lose Claude by it.
-    """
-    return {
-        name.decode("latin-1"): value.decode("latin-1")
-        for name, value in headers
-        if name not in _ENDS_HERE
-        and not name.startswith((b"x-forwarded-", b"x-pilot-"))
-        and len(name) + len(value) <= _LONGEST_HEADER_BYTES
-    }
-
-
-def passed_back(headers: httpx2.Headers) -> list[tuple[bytes, bytes]]:
-    """Anthropic's headers as they may go to a client."""
-    return [(name.lower(), value) for name, value in headers.raw if name.lower() not in _NOT_PASSED_BACK]
 
 
 async def _insist_on_stream(response: httpx2.Response) -> None:
@@ -273,36 +233,6 @@ def _error_from(error: Exception) -> UpstreamError:
     return UpstreamError(_verdict_on(error))
 
 
-def _transport(base_url: str, connect_seconds: float) -> AiohttpTransport:
-    ssl_context = httpx2.create_ssl_context()
-
-    def session() -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(
-            ssl=ssl_context,
-            limit=_MOST_CONNECTIONS,
-            keepalive_timeout=_KEEP_ALIVE_SECONDS,
-            socket_factory=_socket_factory(connect_seconds),
-        )
-        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
-
-    parts = urlsplit(base_url)
-    proxy = None if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme)
-    return AiohttpTransport(verify=ssl_context, client=session, proxy=httpx2.Proxy(proxy) if proxy else None)
-
-
-def _socket_factory(connect_seconds: float) -> Any:
-    def make(address: tuple[Any, ...]) -> socket.socket:
-        sock = socket.socket(*address[:3])
-        sock.setblocking(False)
-        # A connection kept alive from before a black hole would otherwise take the first request down with it:
-        # what is not acknowledged within the connect timeout counts as no connection. Linux only.
-        if hasattr(socket, "TCP_USER_TIMEOUT"):
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(connect_seconds * 1000))
-        return sock
-
-    return make
-
-
 def _parse(data: bytes) -> dict[str, Any]:
     event = orjson.loads(data)
     if not isinstance(event, dict):
@@ -320,32 +250,4 @@ def _is_json_object(body: bytes) -> bool:
 def _verdict_on(error: Exception) -> taxonomy.Verdict:
     if isinstance(error, anthropic.APIStatusError):
         return taxonomy.classify_response(error.status_code, error.response.headers, error.response.content)
-    return taxonomy.classify_connection(_problem_of(error))
-
-
-def _problem_of(error: BaseException) -> taxonomy.ConnectionProblem:
-    """What a connection died of: the SDK wraps httpx2 wraps aiohttp wraps the system's error."""
-    chain: list[BaseException] = []
-    cause: BaseException | None = error
-    while cause is not None and cause not in chain:
-        chain.append(cause)
-        cause = cause.__cause__ or cause.__context__
-
-    def any_is(*kinds: type[BaseException]) -> bool:
-        return any(isinstance(link, kinds) for link in chain)
-
-    if any_is(httpx2.ConnectTimeout):
-        return "connect_timeout"
-    if any_is(socket.gaierror):
-        return "dns"
-    if any_is(ssl.SSLError, ssl.CertificateError, aiohttp.ClientSSLError):
-        return "tls"
-    if any_is(ConnectionRefusedError):
-        return "refused"
-    if any_is(TimeoutError, httpx2.TimeoutException):
-        return "read_timeout"
-    if any_is(aiohttp.ServerDisconnectedError, ConnectionError, httpx2.ReadError):
-        return "reset"
-    if any_is(OSError):
-        return "unreachable"
-    return "not_http"
+    return taxonomy.classify_connection(problem_of(error))

@@ -16,15 +16,17 @@ from typing import Any, ClassVar, Protocol
 import orjson
 from starlette.types import Message, Receive, Scope, Send
 
-from claude_adapter.breaker import TRIAL, Admission, Breaker
+from claude_adapter.breaker import Admission, Breaker
+from claude_adapter.circuit import TRIAL
 from claude_adapter.claude import Claude, RawAnswer
 from claude_adapter.clock import ProgressClock
 from claude_adapter.doubts import Doubts
 from claude_adapter.errors import BadRequestError, ErrorDialect, UpstreamError
+from claude_adapter.evidence import asker
 from claude_adapter.metrics import Metrics
 from claude_adapter.reasons import RecentReasons
 from claude_adapter.settings import Settings
-from claude_adapter.taxonomy import ClientError, Fallback
+from claude_adapter.taxonomy import ClientError, Fallback, classify_broken
 
 _log = logging.getLogger(__name__)
 
@@ -35,7 +37,7 @@ JSON_HEADERS: Headers = [(b"content-type", b"application/json")]
 _LARGEST_BODY_BYTES = 32 * 1024 * 1024  # Claude's own limit
 _STALL_FACTOR_WHILE_THINKING = 10
 _SERVED_BY_CLAUDE = (b"x-served-by", b"claude")
-_SURPRISE = Fallback("protocol", "The adapter met something unexpected: see its log.")
+_SURPRISE = classify_broken("The adapter met something unexpected: see its log.")
 _LONGEST_HEADER_VALUE = 256
 _NOT_IN_A_HEADER = re.compile(r"[^\x21-\x7e]")
 
@@ -95,7 +97,8 @@ class Exchange(ABC):
     """The state of one request."""
 
     errors: ClassVar[ErrorDialect]
-    spends: ClassVar[bool] = True  # a request that costs nothing proves nothing about credit, quota and rate
+    # A request that costs nothing proves nothing about credit, quota and rate, and is not served by every gateway.
+    spends: ClassVar[bool] = True
 
     def __init__(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
         self._endpoint = endpoint
@@ -107,6 +110,7 @@ class Exchange(ABC):
         self._head_sent = False
         self._complete = False  # the last byte has been handed to the server
         self._client_gone = False
+        self._request: Json = {}  # as Claude is to see it
 
     @abstractmethod
     def read(self, body: bytes) -> str:
@@ -120,9 +124,8 @@ class Exchange(ABC):
         """Read, send, relay; gives the outcome. Raises what kept the answer away."""
         breaker = self._endpoint.breaker
         body = await self._body()
-        if (
-            refusal := breaker.refusal()
-        ) is not None:  # before the body is even looked at: an outage should cost nothing
+        # Before the body is even looked at: an outage should cost nothing.
+        if (refusal := breaker.refusal()) is not None:
             raise UpstreamError(refusal)
         admission = breaker.admit(self.read(body))
         if isinstance(admission, Fallback):
@@ -134,8 +137,8 @@ class Exchange(ABC):
             except UpstreamError as error:
                 if isinstance(error.verdict, Fallback):
                     _log.warning("Claude failed: %s: %s", error.verdict.reason, error.verdict.detail)
-                    if self.spends or error.verdict.reason not in TRIAL:
-                        admission.failure(error.verdict)
+                    if self.spends or not (error.verdict.needs_evidence or error.verdict.reason in TRIAL):
+                        admission.failure(error.verdict, asker(self._request))
                 elif self.spends:
                     admission.success()
                 raise

@@ -27,7 +27,7 @@ _WHOLE_TOKENS_PER_SECOND = 128_000 / 3600
 _WHOLE_LONGEST_SECONDS = 600.0
 # A longer request line many servers refuse with a page of their own, which would look like a failure of Claude's.
 _LONGEST_QUERY_BYTES = 8000
-_ENDED_EARLY = Fallback("protocol", "Claude's stream ended before the reply was complete.")
+_ENDED_EARLY = taxonomy.classify_broken("Claude's stream ended before the reply was complete.")
 
 
 @dataclass(slots=True)
@@ -130,7 +130,7 @@ class MessagesExchange(_PassedExchange):
             raise self._silence(clock) from None
         except ValueError as error:
             detail = f"Claude's stream could not be read: {error}."
-            raise UpstreamError(Fallback("protocol", detail)) from error
+            raise UpstreamError(taxonomy.classify_broken(detail)) from error
 
     async def _relay(
         self, answer: RawAnswer, passing: PassingStream, clock: ProgressClock, admission: Admission

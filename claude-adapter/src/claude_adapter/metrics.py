@@ -34,13 +34,18 @@ class Metrics:
         self.requests = Counter(
             "pilotlight_claude_requests", "Requests meant for Claude, by outcome.", ["outcome"], registry=registry
         )
+        self.retries = Counter(
+            "pilotlight_claude_retries", "Requests that were sent to Claude once more.", ["reason"], registry=registry
+        )
         self.input_tokens = Counter("pilotlight_claude_input_tokens", "Tokens Claude read.", registry=registry)
         self.output_tokens = Counter("pilotlight_claude_output_tokens", "Tokens Claude wrote.", registry=registry)
         for reason in REASONS:
             self.opens.labels(reason)
         for outcome in ("ok", "client_error", "client_gone", *REASONS):
             self.requests.labels(outcome)
-        self.probes.labels("ok")
+        for result in ("ok", "unproven"):
+            self.probes.labels(result)
+        self.retries.labels("connect")
 
     def render(self, view: View) -> bytes:
         """The exposition text, with the breaker as `view` shows it now."""

@@ -6,26 +6,27 @@ import random
 from collections.abc import Awaitable, Callable
 
 from claude_adapter.breaker import Breaker
-from claude_adapter.taxonomy import Fallback
+from claude_adapter.taxonomy import Fallback, ProbeResult
 
 _log = logging.getLogger(__name__)
 
 _FIRST_AFTER_SECONDS = 0.25
+_NOT_SOONER_SECONDS = 1.0  # after the last one began, however many requests fail
 _JITTER = 0.2
 
 
 class Prober:
     """Probes one at a time: soon after an opening, then at the interval (start to start), and at once when told to.
 
-    `probe()` returns None when all is well, as `on_result` is told.
+    `on_result` is told what `probe()` returns.
     """
 
     def __init__(
         self,
         breaker: Breaker,
-        probe: Callable[[], Awaitable[Fallback | None]],
+        probe: Callable[[], Awaitable[ProbeResult]],
         interval_seconds: float,
-        on_result: Callable[[Fallback | None], None],
+        on_result: Callable[[ProbeResult], None],
     ) -> None:
         self._breaker = breaker
         self._probe = probe
@@ -35,11 +36,18 @@ class Prober:
         self._forced = False
         self._wanted = False
         self._next_at = 0.0
+        self._began_at = float("-inf")
         self.last: tuple[float, str] | None = None
 
     def soon(self) -> None:
         """A circuit has opened: a blip should not cost a whole interval."""
         self._next_at = min(self._next_at, self._breaker.clock() + _FIRST_AFTER_SECONDS)
+        self._wake.set()
+
+    def at_once(self) -> None:
+        """A request has failed: is it Claude, or that request? A bystander should not have to find out."""
+        self._next_at = min(self._next_at, self._began_at + _NOT_SOONER_SECONDS)
+        self._wanted = True
         self._wake.set()
 
     def now(self) -> None:
@@ -66,7 +74,8 @@ class Prober:
                 continue
             self._forced = self._wanted = False
             interval_seconds = self._interval_seconds * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311  # jitter, no secret
-            self._next_at = self._breaker.clock() + interval_seconds
+            self._began_at = self._breaker.clock()
+            self._next_at = self._began_at + interval_seconds
             try:
                 await self._probe_once()
             except Exception as error:  # noqa: BLE001  # the loop that brings Claude back must outlive any surprise
@@ -81,16 +90,20 @@ class Prober:
 
     async def _probe_once(self) -> None:
         try:
-            failure = await self._probe()
+            result = await self._probe()
         except Exception as error:  # noqa: BLE001  # the loop that brings Claude back must outlive any surprise
             _log.error("the probe failed unexpectedly: %s", type(error).__name__)
-            failure = Fallback("protocol", "The probe failed in an unexpected way: see the log.")
+            result = Fallback("protocol", "The probe failed in an unexpected way: see the log.")
         if self._forced:
             return  # the key changed meanwhile: this result is about the old one
-        if failure is None:
-            self._breaker.probe_ok()
+        if isinstance(result, Fallback):
+            self._breaker.probe_failed(result)
         else:
-            self._breaker.probe_failed(failure)
-        result = failure.reason if failure else "ok"
-        self.last = (self._breaker.clock(), result)
-        self._on_result(failure)
+            self._breaker.probe_answered(proven=result == "ok")
+        self.last = (self._breaker.clock(), name_of(result))
+        self._on_result(result)
+
+
+def name_of(result: ProbeResult) -> str:
+    """`ok`, `unproven`, or the reason why it failed."""
+    return result.reason if isinstance(result, Fallback) else result

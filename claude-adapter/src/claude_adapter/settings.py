@@ -31,7 +31,8 @@ class Settings(BaseSettings):
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
             raise ValueError("must be a plain http(s) address such as https://api.anthropic.com")
-        return url.rstrip("/")
+        # As it stands in the settings of many clients: what we ask for is added to it.
+        return url.rstrip("/").removesuffix("/v1/messages").removesuffix("/v1").rstrip("/")
 
     @field_validator("pilot_aliases")
     @classmethod

@@ -27,7 +27,7 @@ def state_document(breaker: Breaker, key: ApiKey, prober: Prober, model: str) ->
         "usable": view.state != "open",
         "state": view.state,
         **summary(view),
-        "detail": _detail(view),
+        "detail": _detail(view, breaker, prober),
         "model": model,
         "key": key.value is not None,
         "opens": view.opens,
@@ -50,8 +50,15 @@ def state_document(breaker: Breaker, key: ApiKey, prober: Prober, model: str) ->
     }
 
 
-def _detail(view: View) -> str:
+def _detail(view: View, breaker: Breaker, prober: Prober) -> str:
     if view.cause is None:
+        if failure := breaker.unexplained():
+            return f"Claude is usable, but the last request has failed: {failure.detail}"
+        if prober.last is not None and prober.last[1] == "unproven" and breaker.last_success_at is None:
+            return (
+                "Something answers at ANTHROPIC_BASE_URL, but has no list of models to try the key with: "
+                "the first request will show whether it is Claude."
+            )
         return "Claude is usable."
     if view.state == "half_open":
         return f"{view.cause.detail} The next request tries Claude again."

@@ -13,6 +13,8 @@ from typing import Any, Literal
 
 import orjson
 
+from claude_adapter.account_errors import account_error, own_words
+
 REASONS = (
     "no_key",
     "auth",
@@ -39,12 +41,16 @@ ConnectionProblem = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Fallback:
-    """Claude's or the operator's failure: the backup should answer. `detail` tells the operator what to do."""
+    """Claude's or the operator's failure: the backup should answer. `detail` tells the operator what to do.
+
+    `needs_evidence`: it may be about this one request only, so that it says nothing yet about those of others.
+    """
 
     reason: str
     detail: str
     retry_after_seconds: float | None = None
     status: int | None = None
+    needs_evidence: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +62,9 @@ class ClientError:
 
 
 Verdict = Fallback | ClientError
+
+# "unproven": there is an answer, which says neither that Claude can be used nor that it cannot.
+ProbeResult = Fallback | Literal["ok", "unproven"]
 
 # An in-stream error has a type but no status: the status it would have had as a response.
 _STATUS_OF_TYPE = {
@@ -73,8 +82,11 @@ _STATUS_OF_TYPE = {
     "overloaded_error": 529,
 }
 
-_CREDIT = re.compile(r"credit balance is too low", re.IGNORECASE)
-_LIMIT = re.compile(r"\b(spend|spending|usage) limits?\b|\bmonthly limit\b", re.IGNORECASE)
+_ACCOUNT_STATUSES = (400, 401, 402, 403, 404)
+_WRONG_PATH = (
+    "Nothing at ANTHROPIC_BASE_URL answers Messages: set it to the address before /v1/messages, "
+    "such as https://api.anthropic.com."
+)
 _MODEL = re.compile(r"\bmodel\b", re.IGNORECASE)
 
 _CONNECTION = {
@@ -92,12 +104,15 @@ _CONNECTION = {
 def classify_connection(problem: ConnectionProblem) -> Fallback:
     """No response came: the reason by what the connection died of."""
     reason, detail = _CONNECTION[problem]
-    return Fallback(reason, detail)
+    return Fallback(reason, detail, needs_evidence=problem in ("reset", "not_http"))
 
 
 def classify_response(status: int, headers: Mapping[str, str], body: bytes, now: datetime | None = None) -> Verdict:
     """A response that is not a success. `headers` has lower-case names; `now` serves a `retry-after` that is a date."""
-    return _classify(status, _error_of(body), _retry_after_seconds(headers.get("retry-after"), now))
+    document = _document(body)
+    if status in (404, 405) and not _is_known(document):
+        return _protocol(_WRONG_PATH, status)
+    return _classify(status, _error_in(document), _retry_after_seconds(headers.get("retry-after"), now))
 
 
 def classify_event(event: Mapping[str, Any]) -> Verdict:
@@ -109,62 +124,76 @@ def classify_event(event: Mapping[str, Any]) -> Verdict:
 def classify_not_a_stream(status: int, content_type: str) -> Fallback:
     """A success that is not an event stream: a captive portal, a proxy's page, an empty answer."""
     kind = content_type.partition(";")[0].strip()[:50] or "no content type"
-    return Fallback(
-        "protocol", f"A {status} came back with {kind} in place of an event stream: a portal or proxy?", status=status
-    )
+    return _protocol(f"A {status} came back with {kind} in place of an event stream: a portal or proxy?", status)
 
 
 def classify_not_json(status: int) -> Fallback:
-    """A probe's success that is not JSON."""
-    return Fallback("protocol", f"A {status} came back that is not the API's: a portal or proxy?", status=status)
+    """A success that is not JSON, or not the API's."""
+    return _protocol(f"A {status} came back that is not the API's: a portal or proxy?", status)
+
+
+def classify_broken(detail: str) -> Fallback:
+    """A stream that is no Messages stream, or not all of one."""
+    return _protocol(detail, None)
+
+
+def _protocol(detail: str, status: int | None) -> Fallback:
+    return Fallback("protocol", detail, status=status, needs_evidence=True)
+
+
+def _is_known(document: object) -> bool:
+    """Whether a 404 or 405 is of the API, and about something that was asked for: its path it calls `Not Found`."""
+    error = _error_in(document)
+    if error is None:
+        return False
+    if _MODEL.search(own_words(error)):
+        return True
+    is_apis = isinstance(document, Mapping) and document.get("type") == "error" and isinstance(error.get("type"), str)
+    return is_apis and own_words(error).rstrip(".").lower() not in ("", "not found", "method not allowed")
 
 
 def _classify(status: int, error: Mapping[str, Any] | None, retry_after_seconds: float | None) -> Verdict:
     message = str((error or {}).get("message") or "")
     kind = str((error or {}).get("type") or "")
+    if status in _ACCOUNT_STATUSES and (row := account_error(error)) is not None:
+        return Fallback(row.reason, row.detail, retry_after_seconds if row.reason == "quota" else None, status)
     match status:
         case 401:
-            return Fallback("auth", "Anthropic refused the API key: replace it.", status=status)
+            return Fallback("auth", "Anthropic refused the API key: replace it.", None, status)
         case 402:
             return Fallback(
-                "billing", "Anthropic reports a billing problem: see the Console's billing page.", None, 402
+                "billing", "Anthropic reports a billing problem: see the Console's billing page.", None, status
             )
         case 403:
-            return Fallback(
-                "permission", "The API key may not do this: check its workspace and permissions.", None, 403
+            detail = (
+                "The API key may not do this: check its workspace, its permissions and where this machine asks from."
             )
-        case 404 if error is not None and _MODEL.search(message):
-            return Fallback("model_not_found", "Anthropic does not know this model: check its name.", None, 404)
+            return Fallback("permission", detail, None, status, needs_evidence=True)
+        case 404 if error is not None and _MODEL.search(own_words(error)):
+            return Fallback("model_not_found", "Anthropic does not know this model: check its name.", None, status)
         case 408 | 504:
-            return Fallback("timeout", f"Anthropic answered {status} (timeout).", status=status)
+            return Fallback("timeout", f"Anthropic answered {status} (timeout).", None, status, needs_evidence=True)
         case 429 if _error_code(error) == "enforced_spend_limit_reached":
             return Fallback(
                 "quota", "The spend limit is reached: raise it in the Console.", retry_after_seconds, status
             )
         case 429:
             return Fallback("rate_limit", "Anthropic's rate limit is reached.", retry_after_seconds, status)
-        case 400 if error is not None and _CREDIT.search(message):
-            return Fallback("billing", "The credit balance is too low: add credit in the Console.", None, status)
-        case 400 if error is not None and _LIMIT.search(message):
-            return Fallback(
-                "quota", "The usage limit is reached: raise it in the Console.", retry_after_seconds, status
-            )
         case 413:  # may be a CDN's page, which is still about the client's request
             return ClientError(status, message or "The request is too large: Claude accepts up to 32 MB.")
     if status == 529 or kind == "overloaded_error":
         return Fallback("overloaded", "Anthropic is overloaded.", retry_after_seconds, status)
     if status >= 500:
-        return Fallback("server_error", f"Anthropic answered {status}.", retry_after_seconds, status)
+        detail = f"Anthropic answered {status}."
+        return Fallback("server_error", detail, retry_after_seconds, status, needs_evidence=True)
     if 400 <= status < 500 and error is not None:
         return ClientError(status, message or f"Claude refused the request ({status}).")
-    return Fallback(
-        "protocol", f"An unexpected {status} that is not the API's: is ANTHROPIC_BASE_URL right?", None, status
-    )
+    return _protocol(f"An unexpected {status} that is not the API's: is ANTHROPIC_BASE_URL right?", status)
 
 
-def _error_of(body: bytes) -> Mapping[str, Any] | None:
+def _document(body: bytes) -> object:
     try:
-        return _error_in(orjson.loads(body))
+        return orjson.loads(body)
     except orjson.JSONDecodeError:
         return None
 

@@ -32,7 +32,9 @@ class Brains:
             skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding"),
         )
 
-    async def ask(self, path: str, body: bytes, request_id: str, headers: dict[str, str]) -> aiohttp.ClientResponse:
+    async def ask(
+        self, path: str, body: bytes, request_id: str, headers: list[tuple[str, str]]
+    ) -> aiohttp.ClientResponse:
         """POST a JSON `body` with these `headers` beside our own; returns once the answer's head is there.
 
         The caller closes the response.
@@ -40,7 +42,7 @@ class Brains:
         Raises UnreachableError when no answer begins. A connection that was lost is tried again: nothing has come back,
         and the brains' tries may be repeated (see nginx.conf).
         """
-        headers = {**headers, "Content-Type": "application/json", "X-Request-Id": request_id}
+        headers = [*headers, ("Content-Type", "application/json"), ("X-Request-Id", request_id)]
         for pause_seconds in (*_PAUSES_SECONDS, None):
             try:
                 return await self._session.post(path, data=body, headers=headers)

@@ -70,9 +70,9 @@ class Dialect(ABC):
     def failure(self, status: int, message: str, code: str, headers: dict[str, str]) -> ApiError:
         """An error that is not the client's."""
 
-    def passed_forward(self, headers: dict[bytes, bytes]) -> dict[str, str]:
-        """The client's headers that the brains are to see."""
-        return {}
+    def passed_forward(self, headers: list[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
+        """The client's header lines that the brains are to see; several of one name stay several."""
+        return []
 
     def error_headers(self, request_id: str) -> list[tuple[bytes, bytes]]:
         """Headers that this API's errors have, for those made here."""

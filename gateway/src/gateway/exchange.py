@@ -70,7 +70,8 @@ class _Exchange:
     def __init__(self, room: Endpoint, scope: Scope, send: Send) -> None:
         self._room = room
         self._dialect = room.dialect
-        self._headers: dict[bytes, bytes] = dict(scope["headers"])
+        self._header_lines: list[tuple[bytes, bytes]] = scope["headers"]
+        self._headers: dict[bytes, bytes] = dict(self._header_lines)  # those of ours, which stand once
         self._query: str = scope["query_string"].decode("latin-1")
         self._send = send
         self._arrived = time.perf_counter()
@@ -135,7 +136,7 @@ class _Exchange:
             raise self._last_words() from None
 
     async def _ask(self, path: str, raw: bytes) -> aiohttp.ClientResponse:
-        headers = self._dialect.passed_forward(self._headers)
+        headers = self._dialect.passed_forward(self._header_lines)
         if self._query:
             path = f"{path}?{self._query}"
         try:

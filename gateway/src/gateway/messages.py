@@ -47,13 +47,13 @@ class Messages(Dialect):
         """An error that is not the client's; this dialect knows no code beside the type."""
         return AnthropicError(status, message, headers)
 
-    def passed_forward(self, headers: dict[bytes, bytes]) -> dict[str, str]:
+    def passed_forward(self, headers: list[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
         """Version, betas and whatever else the client tells Anthropic."""
-        return {
-            name.decode("latin-1"): value.decode("latin-1")
-            for name, value in headers.items()
+        return [
+            (name.decode("latin-1"), value.decode("latin-1"))
+            for name, value in headers
             if name not in _NOT_PASSED_FORWARD
-        }
+        ]
 
     def error_headers(self, request_id: str) -> list[tuple[bytes, bytes]]:
         """Where the SDKs look for the request's name."""
