@@ -65,9 +65,10 @@ test-containers: setup  ## the compose project, if a Docker engine runs
 test-clients: setup  ## the clients that people use, each in an environment of its own, in every state
 	$(PYTHON) -m pytest -s tests/clients
 
-lint: setup  ## ruff and mypy --strict
+lint: setup  ## ruff, mypy --strict, and which way imports go
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
+	.venv/bin/lint-imports --no-logo
 	for part in $(PARTS); do $(PYTHON) -m mypy $$part || exit 1; done
 
 format: setup  ## let ruff rewrite the files
