@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from docs.pages import read
 from stack import REPOSITORY
 
@@ -22,16 +24,17 @@ def places(written: str) -> list[Path]:
     return [in_sources if in_sources.exists() else REPOSITORY / written]
 
 
-def paths() -> set[str]:
+def paths(page: str) -> set[str]:
     """What the page has in backticks that is a path of ours, and not of HTTP."""
-    words = re.findall(r"`([\w./-]+)`", read(PAGE))
+    words = re.findall(r"`([\w./-]+)`", read(page))
     below = {word for word in words if "/" in word and word.split("/")[0] in FOLDERS | set(SOURCES)}
     return below | {word for word in words if re.fullmatch(r"\w+\.py", word)}
 
 
-def test_every_path_on_the_map_exists() -> None:
-    """A module that was moved, split or renamed is moved on the map too."""
-    missing = sorted(path for path in paths() if not all(place.exists() for place in places(path)))
+@pytest.mark.parametrize("page", [PAGE, *(f"{source.partition('/')[0]}/README.md" for source in SOURCES.values())])
+def test_every_path_on_the_map_exists(page: str) -> None:
+    """A module that was moved, split or renamed is moved there too."""
+    missing = sorted(path for path in paths(page) if not all(place.exists() for place in places(path)))
     assert not missing, "\n".join(missing)
 
 
