@@ -38,8 +38,8 @@ test: test-unit test-models test-integration test-chaos test-page test-monitorin
 test-slow: setup  # these two mostly wait, and mind nobody
 	$(MAKE) --jobs=2 --output-sync=target test-containers test-clients
 
-test-unit: setup  ## the rooms one by one, and the stand-in for Anthropic
-	$(PYTHON) -m pytest gateway claude-adapter local-llm tests/unit tests/fake_anthropic
+test-unit: setup  ## the services one by one, the documentation, the launcher, and the stand-in for Anthropic
+	$(PYTHON) -m pytest gateway claude-adapter local-llm tests/docs tests/unit tests/fake_anthropic
 
 test-models: setup  ## getting, choosing and changing the local model, against a stand-in for the hub
 	$(PYTHON) -m pytest tests/models
@@ -65,9 +65,10 @@ test-containers: setup  ## the compose project, if a Docker engine runs
 test-clients: setup  ## the clients that people use, each in an environment of its own, in every state
 	$(PYTHON) -m pytest -s tests/clients
 
-lint: setup  ## ruff and mypy --strict
+lint: setup  ## ruff, mypy --strict, and which way imports go
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
+	.venv/bin/lint-imports --no-logo
 	for part in $(PARTS); do $(PYTHON) -m mypy $$part || exit 1; done
 
 format: setup  ## let ruff rewrite the files

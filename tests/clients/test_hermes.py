@@ -22,7 +22,7 @@ pytestmark = pytest.mark.timeout(300)  # its environment may have to be built fi
 
 PAGE = (REPOSITORY / "docs" / "hermes.md").read_text()
 MESSAGES, CHAT, FALLBACK = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
-ADDRESS, ELSEWHERE = "http://127.0.0.1:8080", "http://127.0.0.1:9090"  # as the page has them
+ADDRESS, ELSEWHERE = "http://127.0.0.1:8080", "http://127.0.0.1:11434"  # as the page has them
 ABOUT_ITSELF = ("⚠ tirith", "↻ Resumed", "session_id:")  # a scanner it lacks, and its session
 API_KEY = "a-key-of-the-house-0123456789"
 

@@ -14,7 +14,7 @@ from stack import REPOSITORY
 
 RULE_TESTS = sorted((Path(__file__).parent / "rules").glob("*.yml"))
 RUNBOOK = (REPOSITORY / "docs" / "runbook.md").read_text()
-README = (REPOSITORY / "README.md").read_text()
+METRICS = (REPOSITORY / "docs" / "metrics.md").read_text()
 SECTIONS = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", RUNBOOK, re.MULTILINE | re.DOTALL))
 
 
@@ -70,8 +70,8 @@ def test_the_runbook_has_no_section_too_many() -> None:
 
 
 def test_only_documented_metrics_are_used() -> None:
-    """What rules and dashboard ask for is in the README's table of metrics, or is a recording rule."""
-    documented = set(re.findall(r"^\| `(pilotlight_\w+)` \|", README, re.MULTILINE))
+    """What rules and dashboard ask for is in the table of docs/metrics.md, or is a recording rule."""
+    documented = set(re.findall(r"^\| `(pilotlight_\w+)` \|", METRICS, re.MULTILINE))
     histograms = {
         name + end for name in documented if name.endswith(("_seconds", "_per_second")) for end in ("_bucket",)
     }

@@ -1,4 +1,4 @@
-"""The gateway's metrics. Names and labels are documented in the README; a test holds the two together."""
+"""The gateway's metrics. Names and labels are documented in docs/metrics.md; a test holds the two together."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
 
