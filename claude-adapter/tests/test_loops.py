@@ -11,7 +11,7 @@ from claude_adapter import probe as probe_module
 from claude_adapter.breaker import Breaker
 from claude_adapter.key import ApiKey
 from claude_adapter.probe import Prober
-from claude_adapter.taxonomy import Fallback
+from claude_adapter.taxonomy import Fallback, ProbeResult
 
 
 async def wait_until(what: str, probes: list[object], count: int) -> None:
@@ -25,14 +25,14 @@ async def wait_until(what: str, probes: list[object], count: int) -> None:
 async def test_the_prober_outlives_whoever_hears_of_its_results(monkeypatch: pytest.MonkeyPatch) -> None:
     """An error in there costs that result, not the loop that brings Claude back."""
     monkeypatch.setattr(probe_module, "_FIRST_AFTER_SECONDS", 0.01)
-    breaker = Breaker(time.monotonic, "claude-sonnet-4-6", lambda _: None)
-    breaker.failed("claude-sonnet-4-6", Fallback("connect", "Nobody there."), time.monotonic())
+    breaker = Breaker(time.monotonic, "claude-sonnet-4-6", lambda _: None, lambda: None)
+    breaker.failed("claude-sonnet-4-6", Fallback("connect", "Nobody there."), time.monotonic(), "somebody")
     heard: list[object] = []
 
     async def probe() -> Fallback:
         return Fallback("connect", "Nobody there.")
 
-    def on_result(result: Fallback | None) -> None:
+    def on_result(result: ProbeResult) -> None:
         heard.append(result)
         raise KeyError("odd")
 

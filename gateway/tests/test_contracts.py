@@ -12,7 +12,7 @@ from claude_adapter.breaker import Breaker
 from claude_adapter.key import ApiKey
 from claude_adapter.probe import Prober
 from claude_adapter.state import state_document
-from claude_adapter.taxonomy import REASONS, Fallback
+from claude_adapter.taxonomy import REASONS, Fallback, ProbeResult
 from gateway.contracts import (
     ClaudeView,
     ContractError,
@@ -30,12 +30,12 @@ from odd_service import HEALTH, NO_DOCUMENTS, STATE, without
 
 def claude_adapter(key: str | None = "sk-test") -> tuple[Breaker, Any]:
     """A breaker, and a function that gives claude-adapter's `/state` as it is sent."""
-    breaker = Breaker(time.monotonic, "claude-sonnet-4-6", lambda _: None)
+    breaker = Breaker(time.monotonic, "claude-sonnet-4-6", lambda _: None, lambda: None)
     api_key = ApiKey(key, None, lambda: None)
     breaker.key_changed(api_key.problem)
 
-    async def probe() -> None:
-        return None
+    async def probe() -> ProbeResult:
+        return "ok"
 
     prober = Prober(breaker, probe, 5, lambda _: None)
     return breaker, lambda: orjson.dumps(state_document(breaker, api_key, prober, "claude-sonnet-4-6"))
@@ -51,7 +51,7 @@ def test_what_claude_adapter_really_says_of_a_usable_claude() -> None:
 def test_what_claude_adapter_really_says_of_each_reason(reason: str) -> None:
     """Its own document for a breaker that this reason has opened."""
     breaker, state = claude_adapter()
-    breaker.failed("claude-sonnet-4-6", Fallback(reason, f"What {reason} means."), time.monotonic())
+    breaker.failed("claude-sonnet-4-6", Fallback(reason, f"What {reason} means."), time.monotonic(), "somebody")
     view = read_state(200, state())
     assert (view.state, view.reason) == ("open", reason)
     assert view.detail.startswith(f"What {reason} means.")
@@ -71,7 +71,7 @@ def test_what_claude_adapter_says_is_bounded_whatever_clients_ask_for() -> None:
     breaker, state = claude_adapter()
     for number in range(100):
         unknown = Fallback("model_not_found", "There is no such model.")
-        breaker.failed(f"claude-{number}-" + "x" * 100_000, unknown, time.monotonic())
+        breaker.failed(f"claude-{number}-" + "x" * 100_000, unknown, time.monotonic(), "somebody")
     assert len(state()) < 100_000
     assert read_state(200, state()).state == "closed"
 
