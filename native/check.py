@@ -6,6 +6,8 @@ A program of its own, so that the launcher, which stays in memory, does not have
 import os
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings
@@ -25,6 +27,11 @@ def complaints() -> list[str]:
             room()
         except ValidationError as error:
             found += [_sentence(str(problem["loc"][-1]), problem["msg"]) for problem in error.errors()]
+    found += [
+        f"{scheme.upper()}_PROXY is not the address of a proxy. Write it as http://host:port, or unset it."
+        for scheme, address in getproxies().items()
+        if scheme in ("http", "https") and not _is_proxy(address)
+    ]
     key_file = os.environ.get("ANTHROPIC_API_KEY_FILE")
     if key_file and not Path(key_file).parent.is_dir():
         found.append(f"ANTHROPIC_API_KEY_FILE={key_file}: there is no such directory. Correct the path in .env.")
@@ -34,6 +41,15 @@ def complaints() -> list[str]:
         except ModelNotFoundError as error:
             found.append(str(error))
     return list(dict.fromkeys(found))
+
+
+def _is_proxy(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        parts.port  # noqa: B018  # raises when it is none
+    except ValueError:
+        return False
+    return bool(parts.hostname) and parts.scheme in ("http", "https", "socks5", "socks5h")
 
 
 def _sentence(name: str, what: str) -> str:

@@ -7,6 +7,7 @@ import contextlib
 import errno
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -19,11 +20,15 @@ from typing import Any, NoReturn
 
 from dotenv import dotenv_values
 
-from watchdog import Watchdog
+from service_logs import ServiceLogs
+from watchdog import SOCKETS, Watchdog
 
 HERE = Path(__file__).resolve().parent
 START_DEADLINE_SECONDS = 120
 STOP_DEADLINE_SECONDS = 40
+OPEN_FILES = 1024  # connections are files; supervisor refuses to run with fewer
+# Our own questions are for this machine: whatever proxy there is has no part in them.
+_open = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
 
 
 def main() -> int:
@@ -36,24 +41,27 @@ def main() -> int:
 
     if running_pid(run_dir):
         refuse(f"Pilot Light is already running at {url}. Stop it with: make stop")
+    refuse_few_open_files()
+    make_run_dir(run_dir)
     for check in ([f"{HERE.parent}/nginx/start.sh", "--check"], [sys.executable, f"{HERE}/check.py"]):
         if subprocess.run(check, env=environment, check=False).returncode:
             return 1
     refuse_taken_port(bind, port, "PILOT_PORT")
     refuse_taken_port("127.0.0.1", int_or_refuse(environment, "PILOT_METRICS_PORT", 9145), "PILOT_METRICS_PORT")
 
-    (run_dir / "logs").mkdir(mode=0o700, parents=True, exist_ok=True)
+    logs = ServiceLogs(run_dir / "logs")
     command = [sys.executable, f"{HERE}/supervise.py", "-c", f"{HERE}/supervisord.conf"]
     # A session of its own: Ctrl-C reaches this program alone, which then ends the rooms in order.
-    supervisor = subprocess.Popen(
-        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    )
+    with (run_dir / "logs" / "supervisord.log").open("ab") as log:
+        supervisor = subprocess.Popen(
+            command, env=environment, stdout=subprocess.DEVNULL, stderr=log, start_new_session=True
+        )
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: supervisor.terminate())
     try:
-        started = wait_until_on(url, environment, supervisor)
-        if not started and supervisor.poll() is None:
-            say(f"Pilot Light did not come up within {START_DEADLINE_SECONDS} s. The logs are in {run_dir / 'logs'}.")
+        failure = wait_until_on(url, environment, supervisor, logs)
+        if failure:
+            say(failure)
             supervisor.terminate()
         watchdog = Watchdog(run_dir, supervisor.pid)
         while supervisor.poll() is None:
@@ -65,8 +73,7 @@ def main() -> int:
             supervisor.terminate()
             supervisor.wait(STOP_DEADLINE_SECONDS)
         remove_sockets(run_dir)
-    if not started:
-        say(f"Pilot Light has ended before it was on. The logs are in {run_dir / 'logs'}.")
+    if failure:
         return 1
     say("Pilot Light is off.")
     return 0
@@ -98,16 +105,26 @@ def running_pid(run_dir: Path) -> int | None:
     return pid if b"supervisord" in command_line else None
 
 
-def wait_until_on(url: str, environment: dict[str, str], supervisor: "subprocess.Popen[bytes]") -> bool:
-    """Wait until a brain is on and Claude has been tried once, and say so in one line."""
+def wait_until_on(
+    url: str, environment: dict[str, str], supervisor: "subprocess.Popen[bytes]", logs: ServiceLogs
+) -> str | None:
+    """Wait until a backend is on and Claude has been tried once, and say so in one line; returns why it cannot be."""
+    run_dir = Path(environment["PILOT_RUN_DIR"])
     deadline = time.monotonic() + START_DEADLINE_SECONDS
-    while time.monotonic() < deadline and supervisor.poll() is None:
+    while time.monotonic() < deadline:
+        if supervisor.poll() is not None:
+            why = f": {logs.last_line('supervisord')}" if supervisor.returncode else "."
+            return f"Pilot Light has ended before it was on{why} The logs are in {run_dir / 'logs'}."
         status = ask_status(url, environment)
         if status and status["active_backend"] != "none" and status["claude"]["probed"]:
             say(announcement(url, status))
-            return True
+            return None
+        if failure := logs.cannot_start():
+            return failure
         time.sleep(0.1)
-    return False
+    silent = [service for service, name in SOCKETS.items() if not (run_dir / name).exists()]
+    who = f" {' and '.join(silent)} did not begin to listen." if silent else ""
+    return f"Pilot Light did not come up within {START_DEADLINE_SECONDS} s.{who} The logs are in {run_dir / 'logs'}."
 
 
 def ask_status(url: str, environment: dict[str, str]) -> dict[str, Any] | None:
@@ -115,7 +132,7 @@ def ask_status(url: str, environment: dict[str, str]) -> dict[str, Any] | None:
     keys = (environment.get("PILOT_KEYS") or "").replace(",", " ").split()
     request = urllib.request.Request(f"{url}/status", headers={"x-api-key": keys[0]} if keys else {})
     try:
-        with urllib.request.urlopen(request, timeout=2) as response:
+        with _open(request, timeout=2) as response:
             status: dict[str, Any] = json.load(response)
             return status
     except (OSError, ValueError, urllib.error.URLError):
@@ -128,6 +145,27 @@ def announcement(url: str, status: dict[str, Any]) -> str:
         why = status["detail"] if status["local"]["ready"] else f"{status['detail']} The local model is not ready."
         return f"Pilot Light is on at {url}/v1, with Claude ({status['model']}). {why}"
     return f"Pilot Light is on at {url}/v1: the local model ({status['model']}) answers. {status['detail']}"
+
+
+def refuse_few_open_files() -> None:
+    """Exit with a sentence when this shell lets nobody open as many files as the connections will need."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < OPEN_FILES:
+        refuse(f"Only {hard} files may be open here, and Pilot Light needs {OPEN_FILES}. Raise the limit: ulimit -n.")
+
+
+def make_run_dir(run_dir: Path) -> None:
+    """Make the directory of sockets and logs, open to its owner alone; exit with a sentence when it cannot be used."""
+    try:
+        run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (run_dir / "logs").mkdir(mode=0o700, exist_ok=True)
+        with (run_dir / "logs" / "supervisord.log").open("a") as log:
+            log.write("make run\n")
+    except OSError as error:
+        if error.errno == errno.ENOSPC and (run_dir / "logs" / "supervisord.log").exists():
+            say(f"The disk of {run_dir} is full. Pilot Light tries to start all the same; its logs will say nothing.")
+            return
+        refuse(f"PILOT_RUN_DIR={run_dir} cannot be used: {error.strerror}. Set it to one that is yours and has room.")
 
 
 def refuse_taken_port(bind: str, port: int, name: str) -> None:

@@ -1,7 +1,15 @@
 #!/bin/sh
-# Fills in nginx.conf from the environment and becomes nginx. `start.sh --check` only says whether it could.
-# Plain sh and sed, because the container has nothing else and both must read the settings alike.
+# Fills in nginx.conf from the environment and becomes nginx. `start.sh --check` only says whether it could, and
+# `start.sh --where` only where nginx is. Plain sh and sed, because the container has nothing else and both must read the
+# settings alike.
 set -eu
+
+# Debian keeps nginx in /usr/sbin, which is not on an ordinary user's PATH.
+nginx=$(PATH=$PATH:/usr/sbin:/usr/local/sbin command -v nginx) || {
+    echo "nginx: it is not installed. Install it with: make setup" >&2
+    exit 1
+}
+[ "${1:-}" != --where ] || { echo "$nginx" && exit; }
 
 here=$(cd "$(dirname "$0")" && pwd)
 run_dir=$(mkdir -p "${PILOT_RUN_DIR:-.run}" && cd "${PILOT_RUN_DIR:-.run}" && pwd)
@@ -114,4 +122,4 @@ sed -e "s|@USER@|$user|" -e "s|@HERE@|$here|g" -e "s|@CONTAINERS@|$containers|" 
     -e "s|@CONCURRENCY@|$concurrency|g" -e "s|@METRICS_LISTEN@|$metrics_listen|g" \
     -e "s|@PORT@|$port|g" -e "s|@METRICS_PORT@|$metrics_port|g" \
     "$here/nginx.conf" | write "$run_dir/nginx/nginx.conf"
-exec nginx -p "$run_dir/nginx" -e stderr -c "$run_dir/nginx/nginx.conf"
+exec "$nginx" -p "$run_dir/nginx" -e stderr -c "$run_dir/nginx/nginx.conf"

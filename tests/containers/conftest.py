@@ -27,6 +27,16 @@ def _engine_runs() -> bool:
     )
 
 
+@pytest.fixture(scope="session")
+def engine() -> None:
+    """A Docker engine with compose; without one the test is skipped, and in CI fails."""
+    if not _engine_runs():
+        why = "no Docker engine with compose runs here: containers/engine.sh installs and starts one"
+        if os.environ.get("CI"):
+            pytest.fail(why)
+        pytest.skip(why)
+
+
 def hub_folder(folder: Path) -> Path:
     """What the hub has: one model, larger than the embedded one and as quick."""
     hub = folder / "hub"
@@ -40,13 +50,8 @@ def hub_folder(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def project() -> Iterator[Project]:
+def project(engine: None) -> Iterator[Project]:
     """Up and healthy, with no key; down again, volumes and all, afterwards."""
-    if not _engine_runs():
-        why = "no Docker engine with compose runs here: containers/engine.sh installs and starts one"
-        if os.environ.get("CI"):
-            pytest.fail(why)
-        pytest.skip(why)
     with tempfile.TemporaryDirectory(prefix="pilot-") as folder:
         secrets = Path(folder) / "secrets"
         secrets.mkdir()

@@ -67,7 +67,9 @@ http {{
         {location}
     }}
 }}""")
-    with running(["nginx", "-e", "stderr", "-c", str(folder / "nginx.conf")], port) as url:
+    where = subprocess.run([REPOSITORY / "nginx" / "start.sh", "--where"], capture_output=True, text=True, check=True)
+    nginx = [where.stdout.strip(), "-e", "stderr", "-c", str(folder / "nginx.conf")]
+    with running(nginx, port) as url:
         yield url
 
 

@@ -1,13 +1,10 @@
 """The watchdog of `make run` does not end because of what it sees: it would take the whole stack along."""
 
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "native"))
 
 import watchdog
 
