@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from gateway.anthropic_error import AnthropicError
-from gateway.api_error import ApiError
-from gateway.openai_error import OpenAIError
+from gateway.dialects.anthropic_error import AnthropicError
+from gateway.dialects.errors import ApiError
+from gateway.dialects.openai_error import OpenAIError
 
 
 @contextlib.contextmanager

@@ -5,8 +5,8 @@ from typing import Any
 import orjson
 import pytest
 
-from gateway.chat_request import read_chat_request
-from gateway.openai_error import OpenAIError
+from gateway.dialects.chat_completions.request import read_chat_request
+from gateway.dialects.openai_error import OpenAIError
 
 HI = [{"role": "user", "content": "hi"}]
 

@@ -13,7 +13,7 @@ from claude_adapter.key import ApiKey
 from claude_adapter.probe import Prober
 from claude_adapter.state import state_document
 from claude_adapter.taxonomy import REASONS, Fallback, ProbeResult
-from gateway.contracts import (
+from gateway.status.contracts import (
     ClaudeView,
     ContractError,
     LocalView,

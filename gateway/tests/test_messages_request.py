@@ -5,8 +5,8 @@ from typing import Any
 import orjson
 import pytest
 
-from gateway.anthropic_error import AnthropicError
-from gateway.messages_request import read_messages_request
+from gateway.dialects.anthropic_error import AnthropicError
+from gateway.dialects.messages.request import read_messages_request
 
 HI = [{"role": "user", "content": "hi"}]
 GOOD: dict[str, Any] = {"model": "claude-x", "max_tokens": 5, "messages": HI}

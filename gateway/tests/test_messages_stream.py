@@ -5,9 +5,9 @@ from typing import Any
 import orjson
 import pytest
 
-from gateway.messages import Messages
-from gateway.messages_stream import BrokenMessage, NoticedMessage, block_stop, event, put_in_front, text_delta
-from gateway.messages_stream import text_start as start
+from gateway.dialects.messages.dialect import Messages
+from gateway.dialects.messages.stream import BrokenMessage, NoticedMessage, block_stop, event, put_in_front, text_delta
+from gateway.dialects.messages.stream import text_start as start
 from message_stream import add_up, check_order, read_event
 
 Json = dict[str, Any]

@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 import pytest
 
-from gateway.notice import Conversations, fingerprint, notice_event, put_in_front, strip_notices
+from gateway.relay.notice import Conversations, fingerprint, notice_event, put_in_front, strip_notices
 from gateway.settings import DEFAULT_NOTICE as NOTICE
 
 

@@ -5,8 +5,8 @@ from typing import Any
 import orjson
 import pytest
 
-from gateway.chat_completions import ChatCompletions
-from gateway.rescue import RESCUE_LINE, BrokenChat
+from gateway.dialects.chat_completions.dialect import ChatCompletions
+from gateway.relay.rescue import RESCUE_LINE, BrokenChat
 
 
 def event(delta: dict[str, Any], finish_reason: str | None = None, **more: Any) -> bytes:

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from gateway.badge import badge
-from gateway.fragment import fragment
-from gateway.history import History
 from gateway.metrics import BACKENDS, REASONS, Metrics
-from gateway.reason_words import WORDS, words_for
-from gateway.status import Status
-from gateway.status_document import full_document, public_document
+from gateway.status.badge import badge
+from gateway.status.document import full_document, public_document
+from gateway.status.fragment import fragment
+from gateway.status.history import History
+from gateway.status.reasons import WORDS, words_for
+from gateway.status.status import Status
 
 DOCUMENTATION = Path(__file__).resolve().parents[2] / "docs" / "status.md"
 

@@ -11,28 +11,28 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.anthropic_error import AnthropicError
-from gateway.api_error import ApiError
-from gateway.brains import Brains
-from gateway.chat_completions import ChatCompletions
-from gateway.dialect import Dialect
-from gateway.exchange import Endpoint
-from gateway.history import History
-from gateway.messages import CountTokens, Messages
+from gateway.api_docs.openapi import describe
+from gateway.dialects.anthropic_error import AnthropicError
+from gateway.dialects.chat_completions.dialect import ChatCompletions
+from gateway.dialects.errors import ApiError
+from gateway.dialects.interface import Dialect
+from gateway.dialects.messages.dialect import CountTokens, Messages
+from gateway.dialects.openai_error import OpenAIError
+from gateway.dialects.responses.dialect import PATH as RESPONSES_PATH
+from gateway.dialects.responses.dialect import Responses
+from gateway.edge_refusals import counting_refusals
 from gateway.metrics import Metrics
 from gateway.models import Models, openai_shape, page
-from gateway.notice import Conversations
-from gateway.openai_error import OpenAIError
-from gateway.openapi import describe
-from gateway.refusals import counting_refusals
-from gateway.rescue import RESCUE_LINE
-from gateway.responses import PATH as RESPONSES_PATH
-from gateway.responses import Responses
+from gateway.relay.exchange import Endpoint
+from gateway.relay.notice import Conversations
+from gateway.relay.rescue import RESCUE_LINE
+from gateway.relay.upstream import Brains
 from gateway.settings import DEFAULT_NOTICE, Settings
-from gateway.status import Status
-from gateway.status_pages import EVENTS_PATH
-from gateway.status_pages import router as status_pages
-from gateway.watch import Watch
+from gateway.status.history import History
+from gateway.status.recorder import Watch
+from gateway.status.routes import EVENTS_PATH
+from gateway.status.routes import router as status_pages
+from gateway.status.status import Status
 
 _INTERNAL_ERROR = OpenAIError(
     500, "Pilot Light made a mistake. Its log says where.", "internal_error", type="server_error"

@@ -8,10 +8,10 @@ from typing import Any
 import aiohttp
 from starlette.datastructures import QueryParams
 
-from gateway.anthropic_error import AnthropicError
-from gateway.brains import Brains, UnreachableError
-from gateway.contracts import ContractError, read_model_list
-from gateway.status import Status
+from gateway.dialects.anthropic_error import AnthropicError
+from gateway.relay.upstream import Brains, UnreachableError
+from gateway.status.contracts import ContractError, read_model_list
+from gateway.status.status import Status
 
 Json = dict[str, Any]
 

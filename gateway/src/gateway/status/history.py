@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from gateway.metrics import BACKENDS
-from gateway.traffic import COLUMNS as TRAFFIC_COLUMNS
+from gateway.status.traffic import COLUMNS as TRAFFIC_COLUMNS
 
 _log = logging.getLogger(__name__)
 

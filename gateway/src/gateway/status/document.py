@@ -6,9 +6,9 @@ Keys are only ever added; one that changes its meaning makes a new version.
 import time
 from typing import Any, Literal
 
-from gateway.history import SLOT_SECONDS, History
-from gateway.reason_words import HEADLINES, words_for
-from gateway.status import Status
+from gateway.status.history import SLOT_SECONDS, History
+from gateway.status.reasons import HEADLINES, words_for
+from gateway.status.status import Status
 
 View = Literal["full", "public"]
 Json = dict[str, Any]

@@ -12,16 +12,16 @@ import aiohttp
 import orjson
 from starlette.types import Receive, Scope, Send
 
-from gateway.api_error import ApiError
-from gateway.brains import Brains, UnreachableError
-from gateway.client_watch import ClientWatch, read_body
-from gateway.contracts import read_header, read_retry_after
-from gateway.dialect import Broken, Dialect, Json, Request
-from gateway.hang import HungError
+from gateway.dialects.errors import ApiError
+from gateway.dialects.interface import Broken, Dialect, Json, Request
 from gateway.metrics import BACKENDS, Metrics
-from gateway.notice import Conversations, strip_notices
-from gateway.rescue import RESCUE_LINE
-from gateway.status import Status
+from gateway.relay.client import ClientWatch, read_body
+from gateway.relay.notice import Conversations, strip_notices
+from gateway.relay.rescue import RESCUE_LINE
+from gateway.relay.upstream import Brains, UnreachableError
+from gateway.status.contracts import read_header, read_retry_after
+from gateway.status.liveness import HungError
+from gateway.status.status import Status
 
 _log = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
-from gateway.api_error import ApiError
+from gateway.dialects.errors import ApiError
 
 Json = dict[str, Any]
 

@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 import orjson
 
-from gateway.dialect import Json, Request
-from gateway.nesting import DEEPEST, is_too_deep
-from gateway.openai_error import OpenAIError
+from gateway.dialects.interface import Json, Request
+from gateway.dialects.json_body import DEEPEST, is_too_deep
+from gateway.dialects.openai_error import OpenAIError
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 

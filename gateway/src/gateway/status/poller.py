@@ -7,9 +7,9 @@ from typing import Generic, TypeVar
 
 import aiohttp
 
-from gateway.contracts import ContractError
-from gateway.hang import Hang
-from gateway.incident import Incident
+from gateway.status.contracts import ContractError
+from gateway.status.incident import Incident
+from gateway.status.liveness import Hang
 
 _log = logging.getLogger(__name__)
 

@@ -5,13 +5,13 @@ from importlib.resources import files
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
 
-from gateway.badge import badge
-from gateway.fragment import fragment
-from gateway.openai_error import OpenAIError
-from gateway.reference import reference_page
-from gateway.status_document import Json, View, public_document
-from gateway.status_events import RETRY_MILLISECONDS, TooManyReadersError
-from gateway.watch import Watch
+from gateway.api_docs.page import reference_page
+from gateway.dialects.openai_error import OpenAIError
+from gateway.status.badge import badge
+from gateway.status.document import Json, View, public_document
+from gateway.status.events import RETRY_MILLISECONDS, TooManyReadersError
+from gateway.status.fragment import fragment
+from gateway.status.recorder import Watch
 
 # Nothing from elsewhere, nothing inline, in nobody's frame.
 CONTENT_SECURITY_POLICY = (
@@ -44,7 +44,7 @@ def _document(request: Request) -> Json:
 
 
 def _asset(name: str) -> str:
-    return (files("gateway") / "page" / name).read_text(encoding="utf-8")
+    return (files("gateway.status") / "page" / name).read_text(encoding="utf-8")
 
 
 @router.get("/")

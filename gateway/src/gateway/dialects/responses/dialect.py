@@ -6,12 +6,12 @@ The exchange behind it is that of Chat Completions, with all it does for the per
 import orjson
 from starlette.types import Message, Receive, Scope, Send
 
-from gateway.client_watch import read_body
-from gateway.dialect import Json
-from gateway.exchange import Endpoint
-from gateway.openai_error import OpenAIError
-from gateway.responses_reply import ResponseEvents, whole
-from gateway.responses_request import read_responses_request, to_chat
+from gateway.dialects.interface import Json
+from gateway.dialects.openai_error import OpenAIError
+from gateway.dialects.responses.reply import ResponseEvents, whole
+from gateway.dialects.responses.request import read_responses_request, to_chat
+from gateway.relay.client import read_body
+from gateway.relay.exchange import Endpoint
 
 PATH = "/v1/responses"
 

@@ -5,12 +5,12 @@ import contextlib
 import time
 from collections.abc import AsyncIterator
 
-from gateway.history import Event, History
 from gateway.metrics import Metrics
-from gateway.status import Change, Status
-from gateway.status_document import Json, full_document
-from gateway.status_events import StatusEvents
-from gateway.traffic import totals
+from gateway.status.document import Json, full_document
+from gateway.status.events import StatusEvents
+from gateway.status.history import Event, History
+from gateway.status.status import Change, Status
+from gateway.status.traffic import totals
 
 # After a pause (a stopped process, a sleeping machine) nobody knows who was on.
 _LONGEST_STEP_SECONDS = 5.0

@@ -6,8 +6,8 @@ version that can say what comes in an event stream.
 
 from typing import Any
 
+from gateway.api_docs.schemas import SCHEMAS
 from gateway.metrics import REASONS
-from gateway.openapi_schemas import SCHEMAS
 
 Json = dict[str, Any]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from gateway.dialect import Json
+from gateway.dialects.interface import Json
 
 _INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
 

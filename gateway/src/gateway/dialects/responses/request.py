@@ -7,9 +7,9 @@ something kept is refused. Tools that OpenAI itself would run, and fields withou
 from collections.abc import Callable
 from typing import Any
 
-from gateway.chat_request import read_json_object
-from gateway.dialect import Json
-from gateway.openai_error import OpenAIError
+from gateway.dialects.chat_completions.request import read_json_object
+from gateway.dialects.interface import Json
+from gateway.dialects.openai_error import OpenAIError
 
 _STATELESS = "Nothing is kept between requests here: send the whole conversation in 'input'."
 _KEPT_ELSEWHERE = ("previous_response_id", "conversation", "prompt")

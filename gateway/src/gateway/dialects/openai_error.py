@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from gateway.api_error import ApiError
+from gateway.dialects.errors import ApiError
 
 
 @dataclass(eq=False)  # not frozen: a context manager that an error passes through sets its traceback

@@ -9,11 +9,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from gateway.contracts import ClaudeView, LocalView, read_health, read_reason, read_state
-from gateway.hang import Hang
-from gateway.incident import Incident
 from gateway.metrics import BACKENDS, REASONS, Metrics
-from gateway.polled import Polled, describe
+from gateway.status.contracts import ClaudeView, LocalView, read_health, read_reason, read_state
+from gateway.status.incident import Incident
+from gateway.status.liveness import Hang
+from gateway.status.poller import Polled, describe
 
 _log = logging.getLogger(__name__)
 

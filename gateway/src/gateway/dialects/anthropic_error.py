@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from gateway.api_error import ApiError
+from gateway.dialects.errors import ApiError
 
 _TYPES = {404: "not_found_error", 413: "request_too_large"}
 

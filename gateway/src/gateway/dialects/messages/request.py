@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 import orjson
 
-from gateway.anthropic_error import AnthropicError
-from gateway.dialect import Json, Request
-from gateway.nesting import DEEPEST, is_too_deep
+from gateway.dialects.anthropic_error import AnthropicError
+from gateway.dialects.interface import Json, Request
+from gateway.dialects.json_body import DEEPEST, is_too_deep
 
 
 def read_messages_request(raw: bytes, content_type: str, *, counting: bool = False) -> Request:

@@ -1,9 +1,9 @@
 """POST /v1/messages and /v1/messages/count_tokens, in Anthropic's dialect."""
 
-from gateway.anthropic_error import AnthropicError
-from gateway.dialect import Broken, Dialect, Json, Noticed, Request
-from gateway.messages_request import read_messages_request
-from gateway.messages_stream import BrokenMessage, NoticedMessage, parse, put_in_front
+from gateway.dialects.anthropic_error import AnthropicError
+from gateway.dialects.interface import Broken, Dialect, Json, Noticed, Request
+from gateway.dialects.messages.request import read_messages_request
+from gateway.dialects.messages.stream import BrokenMessage, NoticedMessage, parse, put_in_front
 
 PATH = "/v1/messages"
 COUNT_PATH = "/v1/messages/count_tokens"

@@ -2,11 +2,11 @@
 
 import orjson
 
-from gateway.chat_request import read_chat_request
-from gateway.dialect import Broken, Dialect, Json, Noticed, Request
-from gateway.notice import notice_event, put_in_front
-from gateway.openai_error import OpenAIError
-from gateway.rescue import DONE_EVENT, BrokenChat
+from gateway.dialects.chat_completions.request import read_chat_request
+from gateway.dialects.interface import Broken, Dialect, Json, Noticed, Request
+from gateway.dialects.openai_error import OpenAIError
+from gateway.relay.notice import notice_event, put_in_front
+from gateway.relay.rescue import DONE_EVENT, BrokenChat
 
 PATH = "/v1/chat/completions"
 

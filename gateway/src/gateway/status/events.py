@@ -15,7 +15,7 @@ from types import FrameType
 
 import orjson
 
-from gateway.status_document import Json, View, public_document
+from gateway.status.document import Json, View, public_document
 
 MOST_READERS = 64
 MOST_WAITING = 16
