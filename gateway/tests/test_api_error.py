@@ -5,9 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from gateway.dialects.anthropic_error import AnthropicError
-from gateway.dialects.errors import ApiError
-from gateway.dialects.openai_error import OpenAIError
+from gateway.dialects.errors import AnthropicError, ApiError, OpenAIError
 
 
 @contextlib.contextmanager

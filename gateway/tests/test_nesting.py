@@ -5,10 +5,9 @@ from typing import Any
 import orjson
 import pytest
 
-from gateway.dialects.anthropic_error import AnthropicError
+from gateway.dialects.errors import AnthropicError, OpenAIError
 from gateway.dialects.json_body import DEEPEST
 from gateway.dialects.messages.request import read_messages_request
-from gateway.dialects.openai_error import OpenAIError
 from gateway.dialects.responses.request import read_responses_request, to_chat
 
 MESSAGES = b'{"model": "m", "max_tokens": 5, "messages": [{"role": "user", "content": "hi"}], "x": %s}'

@@ -102,18 +102,18 @@ async def test_odd_answers_that_last_take_claude_out_of_service(
         rig = Rig(Status(tmp_path, Metrics(), "notice"), claude, local)
         rig.all_is_well()
         async with rig.status.polling():
-            with rig.status.adapter_hang.abandoning():
+            with rig.status.adapter_liveness.abandoning():
                 rig.claude.answer = response(b"null")
                 await wait_until("local is on", lambda: rig.status.active == "local")
-                assert rig.status.adapter_hang.hung
+                assert rig.status.adapter_liveness.hung
                 assert (rig.status.claude.reason, rig.status.claude.state) == ("adapter_down", "down")
                 assert "not answer as it should" in rig.status.claude.detail
             rig.claude.answer = None
-            with pytest.raises(HungError), rig.status.adapter_hang.abandoning():
+            with pytest.raises(HungError), rig.status.adapter_liveness.abandoning():
                 await asyncio.sleep(15)  # abandoned as soon as the service is silent
             rig.all_is_well()
             await wait_until("Claude is on", lambda: rig.status.active == "claude")
-            assert not rig.status.adapter_hang.hung
+            assert not rig.status.adapter_liveness.hung
 
 
 async def test_a_dead_service_is_out_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ import orjson
 import pytest
 from openai.types.responses import Response as SdkResponse
 
-from gateway.dialects.openai_error import OpenAIError
+from gateway.dialects.errors import OpenAIError
 from gateway.dialects.responses.reply import ResponseEvents, whole
 from gateway.dialects.responses.request import read_responses_request, to_chat
 

@@ -12,13 +12,10 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.api_docs.openapi import describe
-from gateway.dialects.anthropic_error import AnthropicError
 from gateway.dialects.chat_completions.dialect import ChatCompletions
-from gateway.dialects.errors import ApiError
+from gateway.dialects.errors import AnthropicError, ApiError, OpenAIError
 from gateway.dialects.interface import Dialect
 from gateway.dialects.messages.dialect import CountTokens, Messages
-from gateway.dialects.openai_error import OpenAIError
-from gateway.dialects.responses.dialect import PATH as RESPONSES_PATH
 from gateway.dialects.responses.dialect import Responses
 from gateway.edge_refusals import counting_refusals
 from gateway.metrics import Metrics
@@ -26,7 +23,7 @@ from gateway.models import Models, openai_shape, page
 from gateway.relay.exchange import Endpoint
 from gateway.relay.notice import Conversations
 from gateway.relay.rescue import RESCUE_LINE
-from gateway.relay.upstream import Brains
+from gateway.relay.upstream import Upstream
 from gateway.settings import DEFAULT_NOTICE, Settings
 from gateway.status.history import History
 from gateway.status.recorder import Watch
@@ -34,9 +31,7 @@ from gateway.status.routes import EVENTS_PATH
 from gateway.status.routes import router as status_pages
 from gateway.status.status import Status
 
-_INTERNAL_ERROR = OpenAIError(
-    500, "Pilot Light made a mistake. Its log says where.", "internal_error", type="server_error"
-)
+_INTERNAL_ERROR = OpenAIError(500, "Pilot Light made a mistake. Its log says where.", "internal_error")
 _ANTHROPIC = "/anthropic"  # some clients want a base URL of its own for each dialect
 
 
@@ -55,25 +50,25 @@ def create_app(settings: Settings) -> ASGIApp:
         metrics = Metrics()
         status = Status(settings.pilot_run_dir, metrics, settings.pilot_notice)
         notices = tuple(dict.fromkeys((settings.pilot_notice, DEFAULT_NOTICE, RESCUE_LINE)))
-        brains = Brains(settings.pilot_run_dir / "brains.sock")
+        upstream = Upstream(settings.pilot_run_dir / "brains.sock", status)
         conversations = Conversations(settings.pilot_notice_policy)
 
         def endpoint(dialect: Dialect) -> Endpoint:
-            return Endpoint(dialect, brains, status, conversations, metrics, notices)
+            return Endpoint(dialect, upstream, status, conversations, metrics, notices)
 
-        chat = endpoints[ChatCompletions.path] = endpoint(ChatCompletions())
-        endpoints[RESPONSES_PATH] = Responses(chat)
-        for dialect in (Messages(), CountTokens()):
-            endpoints[dialect.path] = endpoints[_ANTHROPIC + dialect.path] = endpoint(dialect)
+        for dialect in (ChatCompletions(), Responses(), Messages(), CountTokens()):
+            endpoints[dialect.path] = endpoint(dialect)
+            if isinstance(dialect, Messages):
+                endpoints[_ANTHROPIC + dialect.path] = endpoints[dialect.path]
         for path, asked in endpoints.items():
             app.router.routes.append(Route(path, asked, methods=["POST"]))  # answers the other methods with 405
         app.state.metrics, app.state.status = metrics, status
-        app.state.models = Models(brains, status, settings.aliases)
+        app.state.models = Models(upstream, status, settings.aliases)
         app.state.watch = watch = Watch(status, History(settings.state_dir / "history.sqlite3"), metrics)
         with counting_refusals(settings.pilot_run_dir, metrics):
             async with watch.following(), status.polling():
                 yield
-        await brains.close()
+        await upstream.close()
 
     app = _Described(title="Pilot Light", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.add_exception_handler(ApiError, _api_error)

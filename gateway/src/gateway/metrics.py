@@ -5,7 +5,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series per counter that nobody reads
 
 BACKENDS = ("claude", "local", "none")
-DIALECTS = ("openai", "anthropic")
+DIALECTS = ("openai", "responses", "anthropic")
+ERROR_SHAPES = ("openai", "anthropic")  # what nginx refuses, it refuses in one of these
 REASONS = (
     "no_key",
     "auth",
@@ -114,7 +115,7 @@ class Metrics:
             self.fallbacks.labels(reason)
             self.rescues.labels(reason)
             self.fallback_reason.labels(reason).set(0)
-        for dialect in DIALECTS:
+        for dialect in ERROR_SHAPES:
             self.edge_refusals.labels("429", dialect)
         # A rate sees no first event in a series that is born with it.
         for backend in BACKENDS:

@@ -1,4 +1,4 @@
-"""One request and its answer: hands it to the brains and tells the person who answered, in any dialect.
+"""One request and its answer: hands it to the backends and tells the person who answered, in any dialect.
 
 A bare ASGI endpoint, because every layer costs CPU for each token that passes.
 """
@@ -8,27 +8,21 @@ import time
 from dataclasses import replace
 from typing import Any
 
-import aiohttp
 import orjson
 from starlette.types import Receive, Scope, Send
 
-from gateway.dialects.errors import ApiError
-from gateway.dialects.interface import Broken, Dialect, Json, Request
-from gateway.metrics import BACKENDS, Metrics
+from gateway.dialects.errors import NOBODY_CODE, ApiError
+from gateway.dialects.interface import Dialect, Reply, Request
+from gateway.metrics import Metrics
+from gateway.relay import failover
 from gateway.relay.client import ClientWatch, read_body
+from gateway.relay.failover import NobodyError
 from gateway.relay.notice import Conversations, strip_notices
-from gateway.relay.rescue import RESCUE_LINE
-from gateway.relay.upstream import Brains, UnreachableError
-from gateway.status.contracts import read_header, read_retry_after
-from gateway.status.liveness import HungError
+from gateway.relay.rescue import broken_off, rescue
+from gateway.relay.upstream import Answer, Ask, Upstream, UpstreamError
 from gateway.status.status import Status
 
 _log = logging.getLogger(__name__)
-
-RETRY_AFTER_SECONDS = 5
-
-# Hop-by-hop, or made anew for the client's connection (RFC 9110, section 7.6.1).
-_NOT_PASSED_ON = frozenset((b"connection", b"keep-alive", b"transfer-encoding", b"content-length", b"server", b"date"))
 
 
 class Endpoint:
@@ -37,14 +31,14 @@ class Endpoint:
     def __init__(
         self,
         dialect: Dialect,
-        brains: Brains,
+        upstream: Upstream,
         status: Status,
         conversations: Conversations,
         metrics: Metrics,
         notices: tuple[str, ...],
     ) -> None:
         self.dialect = dialect
-        self.brains = brains
+        self.upstream = upstream
         self.status = status
         self.conversations = conversations
         self.metrics = metrics
@@ -55,21 +49,15 @@ class Endpoint:
         """Answer one request, and count it when its last byte has gone."""
         await _Exchange(self, scope, send).run(receive)
 
-    def count(self, backend: str, outcome: str) -> None:
-        """One request has ended."""
-        self.metrics.requests.labels(self.dialect.name, backend, outcome).inc()
-
-
-class _LostError(Exception):
-    """A whole answer was lost on its way. Nothing of it has been sent, so it may be asked for again."""
-
 
 class _Exchange:
     """One request and its answer."""
 
-    def __init__(self, room: Endpoint, scope: Scope, send: Send) -> None:
-        self._room = room
-        self._dialect = room.dialect
+    def __init__(self, endpoint: Endpoint, scope: Scope, send: Send) -> None:
+        self._endpoint = endpoint
+        self._dialect = endpoint.dialect
+        self._status = endpoint.status
+        self._metrics = endpoint.metrics
         self._header_lines: list[tuple[bytes, bytes]] = scope["headers"]
         self._headers: dict[bytes, bytes] = dict(self._header_lines)  # those of ours, which stand once
         self._query: str = scope["query_string"].decode("latin-1")
@@ -79,6 +67,8 @@ class _Exchange:
         self._backend = "none"
         self._outcome = "ok"
         self._head_sent = False
+        self._sent = bytearray()  # of a stream of Claude's, in the backends' API
+        self._reply = Reply()
 
     async def run(self, receive: Receive) -> None:
         raw = await read_body(receive)
@@ -90,233 +80,151 @@ class _Exchange:
                     await self._answer(raw)
                 except ApiError as error:
                     await self._refuse(error)
+                except NobodyError as error:
+                    headers = {"Retry-After": str(error.retry_after_seconds)}
+                    await self._refuse(self._dialect.error(503, str(error), NOBODY_CODE, headers))
                 except Exception as error:  # noqa: BLE001  # a client gets an answer, never a traceback
                     # The place says enough for us; the message could hold what somebody wrote.
                     _log.error("unexpected %s at %s", type(error).__name__, _place_of(error))
                     message = "Pilot Light made a mistake. Its log says where."
-                    await self._refuse(self._dialect.failure(500, message, "internal_error", {}))
+                    await self._refuse(self._dialect.error(500, message, "internal_error", {}))
             if client.gone:
                 self._outcome = "client_gone"
-        self._room.count(self._backend, self._outcome)
+        self._metrics.requests.labels(self._dialect.name, self._backend, self._outcome).inc()
 
     async def _answer(self, raw: bytes) -> None:
         request = self._dialect.read(raw, self._headers.get(b"content-type", b"").decode("latin-1"))
-        messages = strip_notices(request.body["messages"], self._room.notices)
+        self._reply = self._dialect.reply(request)
+        messages = strip_notices(request.body["messages"], self._endpoint.notices)
         if messages is not None:
             request = replace(request, body={**request.body, "messages": messages})
+        if messages is not None or request.original:
             raw = orjson.dumps(request.body)
-
-        path = self._dialect.path
-        by_name = request.model in ("local", self._room.status.local.model)
-        status = self._room.status
-        if not by_name and not status.adapter_hang.hung:
-            try:
-                with status.adapter_hang.abandoning():
-                    try:
-                        with status.local_hang.abandoning(lambda: status.claude.state in ("open", "down")):
-                            response = await self._ask(path, raw)
-                    except HungError:
-                        raise self._last_words() from None
-                return await self._relay(request, response, by_name=False)
-            except (HungError, _LostError):  # nothing has been sent yet: the next lines ask again, around the adapter
-                pass
-        try:
-            await self._relay(request, await self._ask_local(raw), by_name=by_name)
-        except _LostError:  # with an nginx worker, or with the model's process, and then nginx says so now
-            try:
-                await self._relay(request, await self._ask_local(raw), by_name=by_name)
-            except _LostError:
-                raise self._last_words() from None
-
-    async def _ask_local(self, raw: bytes) -> aiohttp.ClientResponse:
-        try:
-            with self._room.status.local_hang.abandoning():
-                return await self._ask(f"/local{self._dialect.path}", raw)
-        except HungError:
-            raise self._last_words() from None
-
-    async def _ask(self, path: str, raw: bytes) -> aiohttp.ClientResponse:
+        query = f"?{self._query}" if self._query else ""
         headers = self._dialect.passed_forward(self._header_lines)
-        if self._query:
-            path = f"{path}?{self._query}"
+        ask = Ask(self._dialect.backend_path + query, raw, self._request_id, headers)
+        by_name = request.model in ("local", self._status.local.model)
+
+        async def deliver(answer: Answer) -> None:
+            await self._deliver(request, answer, by_name=by_name)
+
         try:
-            return await self._room.brains.ask(path, raw, self._request_id, headers)
-        except UnreachableError:
-            raise self._last_words() from None
+            await failover.answer(
+                ask,
+                self._endpoint.upstream,
+                self._status,
+                by_name=by_name,
+                deliver=deliver,
+                begun=lambda: self._head_sent,
+            )
+        except UpstreamError as error:
+            await self._finish(request, ask, error.event)
 
-    async def _relay(self, request: Request, response: aiohttp.ClientResponse, *, by_name: bool) -> None:
-        async with response:
-            self._backend = _served_by(response)
-            if response.status >= 500:
-                raise self._last_words(await _retry_and_reason(response))
-            if response.status >= 400:
-                self._outcome = "client_error"
-            headers = [header for header in response.raw_headers if header[0].lower() not in _NOT_PASSED_ON]
-            if self._backend != self._room.status.active and not by_name:
-                self._room.status.surprise()
-            stream = response.content_type == "text/event-stream"
+    async def _deliver(self, request: Request, answer: Answer, *, by_name: bool) -> None:
+        self._backend = answer.backend
+        if answer.status >= 500:
+            raise NobodyError(self._status, answer.retry_after_seconds, await answer.explanation())
+        if answer.status >= 400:
+            self._outcome = "client_error"
+        if self._backend != self._status.active and not by_name:
+            self._status.surprise()
+        headers = answer.headers
+        notice = False
+        if self._backend == "claude":
+            if self._dialect.counts_as_answer and answer.status < 400:
+                self._endpoint.conversations.answered_by_claude(request.body)
+        elif self._backend == "local" and not by_name:
+            reason = await self._status.reason_for(self._request_id)
+            self._metrics.fallbacks.labels(reason).inc()
+            headers.append((b"x-fallback-reason", reason.encode()))
+            notice = answer.status == 200 and self._wants_notice(request)
+        if not answer.is_stream:
+            await self._deliver_whole(answer, headers, notice=notice)
+        elif self._backend == "claude":
+            await self._deliver_claude_stream(answer, headers)
+        else:
+            await self._deliver_local_stream(answer, headers, notice=notice)
 
-            if self._backend == "claude":
-                if self._dialect.counts_as_answer and response.status < 400:
-                    self._room.conversations.answered_by_claude(request.body)
-                if stream:
-                    return await self._relay_claude_stream(request, response, headers)
-                with self._room.status.adapter_hang.abandoning():
-                    body = await _read(response)
-                return await self._send_whole(response.status, headers, body)
-
-            notice = False
-            if self._backend == "local" and not by_name:
-                reason = await self._room.status.reason_for(self._request_id)
-                self._room.metrics.fallbacks.labels(reason).inc()
-                headers.append((b"x-fallback-reason", reason.encode()))
-                notice = response.status == 200 and self._wants_notice(request)
-            if stream:
-                return await self._relay_local_stream(response, headers, notice=notice)
-            try:
-                with self._room.status.local_hang.abandoning():
-                    body = await _read(response)
-            except HungError:
-                raise self._last_words() from None
-            if notice and (noticed := self._with_notice(body)):
-                body = noticed
-                self._room.metrics.notices.inc()
-            return await self._send_whole(response.status, headers, body)
-
-    def _wants_notice(self, request: Request, *, unless_told: bool = True) -> bool:
-        if not request.spoken:
+    def _wants_notice(self, request: Request, *, even_when_known: bool = False) -> bool:
+        if not request.notice_allowed:
             return False
         if self._headers.get(b"x-pilot-notice", b"").strip().lower() == b"off":
             return False
-        told_now = self._room.conversations.tell(request.body)
-        return told_now or (not unless_told and self._room.conversations.policy != "never")
+        is_news = self._endpoint.conversations.tell(request.body)
+        return is_news or (even_when_known and self._endpoint.conversations.policy != "never")
+
+    async def _deliver_whole(self, answer: Answer, headers: list[tuple[bytes, bytes]], *, notice: bool) -> None:
+        body = await answer.whole()
+        if notice and (with_notice := self._with_notice(body)):
+            body = with_notice
+            self._metrics.notices.inc()
+        if answer.status == 200:
+            body = self._reply.whole(body)
+        await self._start(answer.status, [*headers, (b"content-length", b"%d" % len(body))])
+        await self._send({"type": "http.response.body", "body": body})
 
     def _with_notice(self, body: bytes) -> bytes | None:
         """The unary answer with the notice in front; None when it has no words, or no shape that we know."""
         try:
-            answer = self._dialect.put_in_front(orjson.loads(body), self._room.notice)
+            answer = self._dialect.with_notice(orjson.loads(body), self._endpoint.notice)
         except (ValueError, LookupError, TypeError, AttributeError):
             return None
         return orjson.dumps(answer) if answer else None
 
-    async def _send_whole(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
-        await self._start(status, [*headers, (b"content-length", b"%d" % len(body))])
-        await self._send({"type": "http.response.body", "body": body})
-
-    async def _relay_local_stream(
-        self, response: aiohttp.ClientResponse, headers: list[tuple[bytes, bytes]], *, notice: bool
-    ) -> None:
-        await self._start(response.status, headers)
-        events = response.content
-        noticed = self._dialect.noticed(self._room.notice) if notice else None
-        try:
-            # The first event only opens the answer; it comes before prefill, and the notice goes right behind it.
-            with self._room.status.local_hang.abandoning():
-                first_event = await events.readuntil(b"\n\n")
-            if noticed is not None:
-                first_event = noticed.begin(first_event)
-                self._room.metrics.notices.inc()
-            await self._send_piece(first_event)
-            first_token = False
-            with self._room.status.local_hang.abandoning():
-                while piece := await events.readany():
-                    if not first_token and self._dialect.has_words(piece):
-                        first_token = True
-                        self._observe(self._room.metrics.first_token)
-                    if noticed is not None and not noticed.settled:
-                        piece = noticed.feed(piece)
-                    await self._send_piece(piece)
-        except (aiohttp.ClientError, ConnectionError, HungError):
-            await self._break_off()
-        else:
-            await self._end()
-
-    async def _relay_claude_stream(
-        self, request: Request, response: aiohttp.ClientResponse, headers: list[tuple[bytes, bytes]]
-    ) -> None:
-        await self._start(response.status, headers)
-        self._observe(self._room.metrics.first_token)  # its head is held back until the first words
-        said = bytearray()
-        error_event = await self._pass_on(response.content, said)
-        if error_event is None:
-            await self._end()
-        else:
-            response.close()
-            await self._rescue(request, self._dialect.broken(bytes(said)), error_event)
-
-    async def _pass_on(self, events: aiohttp.StreamReader, said: bytearray) -> bytes | None:
-        """Pass on Claude's whole events as they come and note them in `said`.
-
-        None at a good end; when the stream broke, its error event, which is empty when it broke without one.
-        """
-        rest = b""
-        error_mark = self._dialect.error_mark
-        try:
-            with self._room.status.adapter_hang.abandoning():
-                while piece := await events.readany():
-                    whole, separator, rest = (rest + piece).rpartition(b"\n\n")
-                    whole += separator
-                    before, error, after = whole.partition(error_mark)
-                    if error and (not before or before.endswith(b"\n\n")):
-                        said += before
-                        await self._send_piece(before)
-                        return error + after
-                    said += whole
-                    await self._send_piece(whole)
-        except (aiohttp.ClientError, ConnectionError, HungError):
-            return b""
-        return None if self._dialect.is_whole(said) else b""
-
-    async def _rescue(self, request: Request, broken: Broken, error_event: bytes) -> None:
-        """Let the local model finish what Claude began, unless half of it could not be joined to another's half."""
-        self._room.status.surprise()
-        if broken.finished:
-            await self._send_piece(broken.goodbye())
-            await self._end()
-        elif not broken.joinable or request.json_mode:
-            await self._break_off(error_event)
-        else:
-            reason = self._dialect.reason_of(error_event) if error_event else "adapter_down"
-            try:
-                await self._go_on(request, broken, reason)
-            except (ApiError, aiohttp.ClientError, ConnectionError, HungError):
-                await self._break_off()
-            else:
-                await self._end()
-
-    async def _go_on(self, request: Request, broken: Broken, reason: str) -> None:
-        body = broken.continuation(request.body)
-        async with await self._ask_local(body) as response:
-            if response.status != 200:
-                raise self._last_words(await _retry_and_reason(response))
-            self._outcome = "rescued"
-            self._room.metrics.rescues.labels(reason).inc()
-            if self._wants_notice(request, unless_told=False):
-                model = read_header(response.headers.get("X-Model")) or self._room.status.local.model or "local"
-                await self._send_piece(broken.line(model, RESCUE_LINE))
-            with self._room.status.local_hang.abandoning():
-                while event := await response.content.readuntil(b"\n\n"):
-                    if event.startswith(self._dialect.error_mark):
-                        self._outcome = "broken"
-                    await self._send_piece(broken.join(event.removesuffix(b"\n\n")))
-
-    async def _break_off(self, error_event: bytes = b"") -> None:
-        """End a stream that cannot be finished: an error in its own form, so that nobody takes the half for a whole."""
-        self._outcome = "broken"
-        message = "The answer broke off: its connection was lost. Ask again."
-        ours = self._dialect.failure(502, message, "broken_stream", {})
-        theirs = self._dialect.broken_error(error_event)
-        await self._send_piece(theirs or self._dialect.error_event(ours.body_bytes(self._request_id)))
+    async def _deliver_local_stream(self, answer: Answer, headers: list[tuple[bytes, bytes]], *, notice: bool) -> None:
+        await self._start(answer.status, headers)
+        stream = self._dialect.notice_stream(self._endpoint.notice) if notice else None
+        self._metrics.notices.inc(notice)
+        opened = first_token = False
+        async for events in answer.events():
+            # The first event only opens the answer; it comes before prefill.
+            words = events if opened else events.partition(b"\n\n")[2]
+            opened = True
+            if not first_token and words and self._dialect.has_words(words):
+                first_token = True
+                self._observe(self._metrics.first_token)
+            await self._send_events(stream.feed(events) if stream else events)
         await self._end()
 
-    async def _end(self) -> None:
-        await self._send({"type": "http.response.body", "body": b""})
+    async def _deliver_claude_stream(self, answer: Answer, headers: list[tuple[bytes, bytes]]) -> None:
+        await self._start(answer.status, headers)
+        self._observe(self._metrics.first_token)  # its head is held back until the first words
+        async for events in answer.events():
+            good, error_event = self._dialect.split_at_error(events)
+            self._sent += good
+            await self._send_events(good)
+            if error_event:
+                raise UpstreamError("the stream ended with an error", event=error_event)
+        if not self._dialect.has_ended(self._sent):
+            raise UpstreamError("the stream ended too early")
+        await self._end()
+
+    async def _finish(self, request: Request, ask: Ask, error_event: bytes) -> None:
+        """Bring a stream that broke to its end."""
+        if self._backend == "claude":
+            self._status.surprise()
+            self._outcome = await rescue(
+                request,
+                ask,
+                bytes(self._sent),
+                error_event,
+                dialect=self._dialect,
+                upstream=self._endpoint.upstream,
+                metrics=self._metrics,
+                line_wanted=lambda: self._wants_notice(request, even_when_known=True),
+                send=self._send_events,
+            )
+        else:
+            self._outcome = "broken"
+            await self._send_events(broken_off(self._dialect, self._request_id))
+        await self._end()
 
     async def _refuse(self, error: ApiError) -> None:
         self._outcome = "nobody" if error.status >= 500 else "client_error"
         body = error.body_bytes(self._request_id)
         if self._head_sent:
-            await self._send({"type": "http.response.body", "body": self._dialect.error_event(body)})
+            await self._send_events(self._dialect.error_event(body))
+            await self._end()
             return
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
         headers += [(name.lower().encode(), value.encode()) for name, value in error.headers.items()]
@@ -326,52 +234,17 @@ class _Exchange:
     async def _start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         self._head_sent = True
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
-        self._observe(self._room.metrics.first_byte)
+        self._observe(self._metrics.first_byte)
 
-    async def _send_piece(self, piece: bytes) -> None:
-        if not piece:
-            return
-        await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+    async def _send_events(self, events: bytes) -> None:
+        if events:
+            await self._send({"type": "http.response.body", "body": self._reply.events(events), "more_body": True})
+
+    async def _end(self) -> None:
+        await self._send({"type": "http.response.body", "body": b""})
 
     def _observe(self, histogram: Any) -> None:
         histogram.labels(self._backend).observe(time.perf_counter() - self._arrived)
-
-    def _last_words(self, local_says: tuple[int, str | None] = (RETRY_AFTER_SECONDS, None)) -> ApiError:
-        """Nobody can answer: what is wrong with each brain, and when to try again."""
-        retry_after_seconds, reason = local_says
-        local = reason or ("It failed." if self._room.status.local.ready else "It is not running, or hangs.")
-        return self._dialect.failure(
-            503,
-            f"Nobody can answer right now. Claude: {self._room.status.claude.detail} The local model: {local} "
-            f"Try again in {retry_after_seconds} seconds.",
-            "no_brain",
-            {"Retry-After": str(retry_after_seconds)},
-        )
-
-
-def _served_by(response: aiohttp.ClientResponse) -> str:
-    """`claude` or `local`; `none` for nginx itself, and for whatever else a label must not become."""
-    backend = response.headers.get("X-Served-By", "none")
-    return backend if backend in BACKENDS else "none"
-
-
-async def _read(response: aiohttp.ClientResponse) -> bytes:
-    try:
-        return await response.read()
-    except (aiohttp.ClientError, ConnectionError):
-        raise _LostError from None
-
-
-async def _retry_and_reason(response: aiohttp.ClientResponse) -> tuple[int, str | None]:
-    """What local-llm says when it cannot answer either; nginx's own error page has no X-Served-By and no reason."""
-    seconds = read_retry_after(response.headers.get("Retry-After")) or RETRY_AFTER_SECONDS
-    if "X-Served-By" not in response.headers:
-        return seconds, None
-    try:
-        body: Json = orjson.loads(await response.read())
-        return seconds, str(body["error"]["message"])
-    except (aiohttp.ClientError, ValueError, KeyError, TypeError):
-        return seconds, None
 
 
 def _place_of(error: Exception) -> str:

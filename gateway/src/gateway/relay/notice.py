@@ -43,23 +43,23 @@ class Conversations:
     def __init__(self, policy: Policy, limit: int = 4096) -> None:
         self.policy = policy
         self._limit = limit
-        self._told: OrderedDict[Fingerprint, None] = OrderedDict()
+        self._notified: OrderedDict[Fingerprint, None] = OrderedDict()
 
     def answered_by_claude(self, body: Json) -> None:
         """The next degraded answer of this conversation is a change again."""
-        if self._told:  # fingerprinting costs; in good times there is nothing to forget
-            self._told.pop(fingerprint(body), None)
+        if self._notified:  # fingerprinting costs; in good times there is nothing to forget
+            self._notified.pop(fingerprint(body), None)
 
     def tell(self, body: Json) -> bool:
         """Whether the degraded answer now beginning starts with the notice; remembers that it did."""
         if self.policy != "transition":
             return self.policy == "always"
         conversation = fingerprint(body)
-        known = conversation in self._told
-        self._told[conversation] = None
-        self._told.move_to_end(conversation)
-        if len(self._told) > self._limit:
-            self._told.popitem(last=False)
+        known = conversation in self._notified
+        self._notified[conversation] = None
+        self._notified.move_to_end(conversation)
+        if len(self._notified) > self._limit:
+            self._notified.popitem(last=False)
         return not known
 
 
@@ -104,19 +104,3 @@ def _strip_text(text: str, notices: tuple[str, ...]) -> str:
         if notice in text:
             text = text.replace(f"{notice}\n\n", "").replace(notice, "")
     return text
-
-
-def put_in_front(completion: Json, notice: str) -> Json | None:
-    """The unary completion with the notice as its first paragraph, or None when it is a tool-call-only answer."""
-    message = completion["choices"][0]["message"]
-    if message.get("tool_calls") and not message.get("content"):
-        return None
-    message["content"] = f"{notice}\n\n{message.get('content') or ''}"
-    return completion
-
-
-def notice_event(first_event: bytes, notice: str) -> bytes:
-    """The notice as a stream event, made after the stream's own first chunk: same id, created and model."""
-    chunk = orjson.loads(first_event.removeprefix(b"data:"))
-    chunk["choices"] = [{"index": 0, "delta": {"content": f"{notice}\n\n"}, "logprobs": None, "finish_reason": None}]
-    return b"data: " + orjson.dumps(chunk) + b"\n\n"

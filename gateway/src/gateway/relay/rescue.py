@@ -1,77 +1,80 @@
-"""Rescue: a Claude answer that broke off is gone on with by the local model, in the same stream of chunks.
+"""Rescue: an answer of Claude's that broke off is gone on with by the local model, in the same stream."""
 
-Pure: what had been said, what to ask the local model, and how its events join the stream they continue.
-"""
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Literal
 
-from typing import Any
-
-import orjson
-
-Json = dict[str, Any]
+from gateway.dialects import sse
+from gateway.dialects.interface import Dialect, PartialAnswer, Request
+from gateway.metrics import Metrics
+from gateway.relay.upstream import Ask, Upstream, UpstreamError
 
 # Said where the answer broke, in mid-sentence; taken out of histories whole, so that the sentence closes again.
 RESCUE_LINE = "\n[My connection to Claude broke off here; my smaller brain goes on.]\n"
 
-DONE_EVENT = b"data: [DONE]"
+Outcome = Literal["ok", "rescued", "broken"]
+Send = Callable[[bytes], Awaitable[None]]
 
 
-class BrokenChat:
-    """A stream of Chat Completions chunks that broke, read from the whole events that were passed on."""
+async def rescue(
+    request: Request,
+    ask: Ask,
+    sent: bytes,
+    error_event: bytes,
+    *,
+    dialect: Dialect,
+    upstream: Upstream,
+    metrics: Metrics,
+    line_wanted: Callable[[], bool],
+    send: Send,
+) -> Outcome:
+    """Bring the stream to its end: as it is, by the local model, or with an error when its part cannot be joined.
 
-    def __init__(self, events: bytes) -> None:
-        text: list[str] = []
-        self._opening: Json | None = None  # one of its chunks; None when nothing had come
-        self.finished = False
-        self._called = False
-        for event in events.split(b"\n\n"):
-            if not event.startswith(b"data: {"):
-                continue
-            chunk = orjson.loads(event.removeprefix(b"data: "))
-            self._opening = self._opening or chunk
-            for choice in chunk.get("choices", ()):
-                delta = choice.get("delta") or {}
-                text.append(delta.get("content") or "")
-                self._called = self._called or bool(delta.get("tool_calls"))
-                self.finished = self.finished or choice.get("finish_reason") is not None
-        self.text = "".join(text)
-
-    @property
-    def joinable(self) -> bool:
-        """Not when the client is to run a tool."""
-        return not self._called
-
-    def goodbye(self) -> bytes:
-        """The end marker."""
-        return DONE_EVENT + b"\n\n"
-
-    def continuation(self, body: Json) -> bytes:
-        """The request for the local model: the conversation, the answer as far as it had come, and no tools."""
-        without_tools = {name: value for name, value in body.items() if name not in ("tools", "tool_choice")}
-        said = {"role": "assistant", "content": self.text}
-        return orjson.dumps({**without_tools, "messages": [*body["messages"], said], "stream": True})
-
-    def line(self, model: str, line: str) -> bytes:
-        """What tells the reader, as a chunk of the stream that broke."""
-        return _event({**self._head(model), "choices": [_choice({"content": line})]})
-
-    def join(self, event: bytes) -> bytes:
-        """One event of the continuation with the id of the stream it continues; the role is not said again."""
-        if not event.startswith(b"data: {"):
-            return event + b"\n\n"
-        chunk = orjson.loads(event.removeprefix(b"data: "))
-        for choice in chunk.get("choices", ()):
-            choice.get("delta", {}).pop("role", None)
-        return _event({**chunk, **self._head(chunk.get("model", ""))})
-
-    def _head(self, model: str) -> Json:
-        opening = self._opening or {}
-        names = ("id", "object", "created")
-        return {name: opening[name] for name in names if name in opening} | {"model": model}
+    `sent` is what the client has of it, `error_event` what it broke with, if anything.
+    """
+    partial = dialect.partial(sent)
+    if partial.finished:
+        await send(partial.ending())
+        return "ok"
+    if not partial.joinable or request.json_mode:
+        await send(broken_off(dialect, ask.request_id, error_event))
+        return "broken"
+    reason = dialect.reason_of(error_event) if error_event else "adapter_down"
+    continuation = replace(ask, body=partial.continuation(request.body))
+    try:
+        return await _continue(partial, continuation, reason, dialect, upstream, metrics, line_wanted, send)
+    except UpstreamError:
+        await send(broken_off(dialect, ask.request_id))
+        return "broken"
 
 
-def _choice(delta: Json) -> Json:
-    return {"index": 0, "delta": delta, "logprobs": None, "finish_reason": None}
+def broken_off(dialect: Dialect, request_id: str, error_event: bytes = b"") -> bytes:
+    """The end of a stream that cannot be finished: an error, so that nobody takes the part for the whole."""
+    message = "The answer broke off: its connection was lost. Ask again."
+    ours = dialect.error(502, message, "broken_stream", {})
+    return dialect.upstream_error(error_event) or dialect.error_event(ours.body_bytes(request_id))
 
 
-def _event(chunk: Json) -> bytes:
-    return b"data: " + orjson.dumps(chunk) + b"\n\n"
+async def _continue(
+    partial: PartialAnswer,
+    ask: Ask,
+    reason: str,
+    dialect: Dialect,
+    upstream: Upstream,
+    metrics: Metrics,
+    line_wanted: Callable[[], bool],
+    send: Send,
+) -> Outcome:
+    async with upstream.asking(ask, "local") as answer:
+        if answer.status != 200:
+            raise UpstreamError("the local model cannot go on")
+        outcome: Outcome = "rescued"
+        metrics.rescues.labels(reason).inc()
+        if line_wanted():
+            await send(partial.line(answer.model or "local", RESCUE_LINE))
+        async for events in answer.events():
+            for event in sse.split(events):
+                if dialect.is_error(event):
+                    outcome = "broken"
+                await send(partial.join(event))
+    return outcome

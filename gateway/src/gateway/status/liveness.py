@@ -1,4 +1,4 @@
-"""A brain that hangs: its process accepts connections and says nothing, so whoever waits for it would wait for ever."""
+"""A service that hangs: its process accepts connections and says nothing; who waits for it would wait for ever."""
 
 import asyncio
 import contextlib
@@ -7,17 +7,23 @@ from collections.abc import Callable, Iterator
 
 
 class HungError(Exception):
-    """The brain has stopped answering while a request waited for it."""
+    """The service has stopped answering while a request waited for it; its name is the message."""
 
 
-class Hang:
-    """Knows whether one brain hangs, from being told of each poll, and frees those who wait for it."""
+class Liveness:
+    """Knows whether one service hangs, from being told of each poll, and frees those who wait for it."""
 
-    def __init__(self, after_seconds: float) -> None:
+    def __init__(self, service: str, hung_after_seconds: float) -> None:
         self.hung = False
-        self._after_seconds = after_seconds
+        self._service = service
+        self._hung_after_seconds = hung_after_seconds
         self._answered_at = time.monotonic()
         self._waiting: dict[object, Callable[[], None]] = {}
+
+    @property
+    def silent_seconds(self) -> float:
+        """How long ago it answered a poll."""
+        return time.monotonic() - self._answered_at
 
     def answered(self) -> None:
         """It answered the poll, or refused at once: a dead one does not hang, and nginx moves on from it by itself."""
@@ -29,16 +35,16 @@ class Hang:
 
         Who waits for it already is freed only when it is `silent`: one that says odd things may still answer.
         """
-        self.hung = time.monotonic() - self._answered_at >= self._after_seconds
+        self.hung = self.silent_seconds >= self._hung_after_seconds
         if self.hung and silent:
             for abandon in tuple(self._waiting.values()):
                 abandon()
 
     @contextlib.contextmanager
     def abandoning(self, waits: Callable[[], bool] = lambda: True) -> Iterator[None]:
-        """Raises HungError inside the context, wherever it waits, when the brain is found to hang.
+        """Raises HungError inside the context, wherever it waits, when the service is found to hang.
 
-        `waits` says whether the context does wait for this brain, when that is not certain.
+        `waits` says whether the context does wait for this service, when that is not certain.
         """
         task = asyncio.current_task()
         mine = object()
@@ -56,6 +62,6 @@ class Hang:
         except asyncio.CancelledError:
             if not hung or not task or task.uncancel() > 0:  # the client has left
                 raise
-            raise HungError from None
+            raise HungError(self._service) from None
         finally:
             del self._waiting[mine]

@@ -9,7 +9,7 @@ import aiohttp
 
 from gateway.status.contracts import ContractError
 from gateway.status.incident import Incident
-from gateway.status.liveness import Hang
+from gateway.status.liveness import Liveness
 
 _log = logging.getLogger(__name__)
 
@@ -32,14 +32,14 @@ class Polled(Generic[View]):
         socket: Path,
         path: str,
         read: Callable[[int, bytes], View],
-        hang: Hang,
+        liveness: Liveness,
         *,
         down: View,
         hung: View,
     ) -> None:
         self.view = down
         self._name, self._path, self._read = name, path, read
-        self._hang = hang
+        self._liveness = liveness
         self._down, self._hung = down, hung
         self._poll_fails = Incident(_log, f"{name} answers {path} as it should again.")
         self._ask_fails = Incident(_log, f"{name} answers questions about a request as it should again.")
@@ -54,15 +54,15 @@ class Polled(Generic[View]):
         try:
             view = await self._get(self._path, self._read)
         except aiohttp.ClientConnectorError:
-            self._hang.answered()
+            self._liveness.answered()
             self.view = self._down
         except Exception as error:  # noqa: BLE001  # whatever it answers, the next poll comes
-            self._hang.unanswered(silent=not isinstance(error, ContractError))
+            self._liveness.unanswered(silent=not isinstance(error, ContractError))
             self._poll_fails.begin(f"{self._name} does not answer {self._path} as it should: {describe(error)}.")
-            if self._hang.hung:
+            if self._liveness.hung:
                 self.view = self._hung
         else:
-            self._hang.answered()
+            self._liveness.answered()
             self.view = view
             self._poll_fails.end()
 

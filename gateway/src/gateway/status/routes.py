@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
 
 from gateway.api_docs.page import reference_page
-from gateway.dialects.openai_error import OpenAIError
+from gateway.dialects.errors import OpenAIError
 from gateway.status.badge import badge
 from gateway.status.document import Json, View, public_document
 from gateway.status.events import RETRY_MILLISECONDS, TooManyReadersError
@@ -92,7 +92,6 @@ async def status_events(request: Request) -> Response:
             503,
             "Too many pages are watching. Close some, or ask /status now and then instead.",
             "too_many_watchers",
-            type="server_error",
         )
         return JSONResponse(error.body(), 503, headers={"Retry-After": str(RETRY_MILLISECONDS // 1000 * 5)})
     return StreamingResponse(stream, media_type="text/event-stream", headers={**_FRESH, "X-Accel-Buffering": "no"})

@@ -12,12 +12,14 @@ from typing import Any, Literal, cast
 from gateway.metrics import BACKENDS, REASONS, Metrics
 from gateway.status.contracts import ClaudeView, LocalView, read_health, read_reason, read_state
 from gateway.status.incident import Incident
-from gateway.status.liveness import Hang
+from gateway.status.liveness import Liveness
 from gateway.status.poller import Polled, describe
 
 _log = logging.getLogger(__name__)
 
 Backend = Literal["claude", "local", "none"]
+
+ADAPTER, LOCAL = "claude-adapter", "local-llm"
 
 POLL_SECONDS = 0.5  # a change shows on the page within a second
 # A stopped process still accepts connections: after this long without an answer a brain counts as hung.
@@ -37,25 +39,25 @@ class Status:
     """The one place that knows which backend is active."""
 
     def __init__(self, run_dir: Path, metrics: Metrics, notice: str) -> None:
-        self.adapter_hang = Hang(ADAPTER_HUNG_SECONDS)
-        self.local_hang = Hang(LOCAL_HUNG_SECONDS)
+        self.adapter_liveness = Liveness(ADAPTER, ADAPTER_HUNG_SECONDS)
+        self.local_liveness = Liveness(LOCAL, LOCAL_HUNG_SECONDS)
         self._adapter = Polled(
-            "claude-adapter",
+            ADAPTER,
             run_dir / "claude.sock",
             "/state",
             read_state,
-            self.adapter_hang,
+            self.adapter_liveness,
             down=ClaudeView(),
             hung=ClaudeView(
                 detail="The claude-adapter does not answer as it should; requests go around it until it does."
             ),
         )
         self._local = Polled(
-            "local-llm",
+            LOCAL,
             run_dir / "local.sock",
             "/healthz",
             read_health,
-            self.local_hang,
+            self.local_liveness,
             down=LocalView(),
             hung=LocalView(),
         )
@@ -107,9 +109,14 @@ class Status:
         self._surprise.set()
 
     async def reason_for(self, request_id: str) -> str:
-        """Why claude-adapter did not answer this request (its 503 is lost when nginx moves on)."""
-        if self.adapter_hang.hung:
+        """Why claude-adapter did not answer this request (its 503 is lost when nginx moves on).
+
+        Asked only when the last poll has not just said it.
+        """
+        if self.adapter_liveness.hung:
             return "adapter_down"
+        if self.claude.state in ("open", "down") and self.adapter_liveness.silent_seconds < 2 * POLL_SECONDS:
+            return self.claude.reason or "adapter_down"
         return await self._adapter.ask(f"/reasons/{request_id}", read_reason) or "adapter_down"
 
     async def poll(self) -> None:

@@ -1,23 +1,25 @@
 """Reading a Chat Completions request: what the gateway needs of it, and what is wrong with it.
 
-Only the shape is checked, so that a mistake is answered the same way whichever brain is on. What the fields mean is
-the brains' business; fields not named here pass unread.
+Only the shape is checked, so that a mistake is answered the same way whichever backend is on. What the fields mean
+is the backends' business; fields not named here pass unread.
 """
 
 from collections.abc import Callable
 
-import orjson
-
+from gateway.dialects.errors import OpenAIError
 from gateway.dialects.interface import Json, Request
-from gateway.dialects.json_body import DEEPEST, is_too_deep
-from gateway.dialects.openai_error import OpenAIError
+from gateway.dialects.json_body import BodyError, read_json
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 
 
 def read_chat_request(raw: bytes, content_type: str) -> Request:
     """Parse and check `raw`; raises OpenAIError with the status and the field that is wrong."""
-    body = read_json_object(raw, content_type)
+    return read_chat_object(read_json_object(raw, content_type))
+
+
+def read_chat_object(body: Json, original: Json | None = None) -> Request:
+    """Check a parsed body; `original` is what it was translated from. Raises OpenAIError."""
     for name, (accepts, words) in _FIELDS.items():
         value = body.get(name)
         if value is not None and not accepts(value):
@@ -33,28 +35,19 @@ def read_chat_request(raw: bytes, content_type: str) -> Request:
         stream=body.get("stream") is True,
         model=body.get("model") or "",
         json_mode=json_mode,
-        spoken=not json_mode and not tool_forced,
+        notice_allowed=not json_mode and not tool_forced,
+        original=original or {},
     )
 
 
 def read_json_object(raw: bytes, content_type: str) -> Json:
     """The body of a request in OpenAI's dialect. Raises OpenAIError when it is no JSON object."""
-    if content_type.partition(";")[0].strip().lower() != "application/json":
-        raise OpenAIError(
-            415,
-            f"The body must be JSON, but its Content-Type is '{content_type or 'missing'}'. "
-            "Send the header Content-Type: application/json.",
-            "unsupported_media_type",
-        )
     try:
-        body = orjson.loads(raw)
-    except orjson.JSONDecodeError as error:
-        # The parser's words give line and column and quote nothing of the body.
-        raise OpenAIError(400, f"The body is not valid JSON: {error}.", "invalid_json") from None
+        body = read_json(raw, content_type)
+    except BodyError as error:
+        raise OpenAIError(error.status, error.message, error.code) from None
     if not isinstance(body, dict):
         raise _wrong_type("the body", "an object", body, param=None)
-    if is_too_deep(raw, body):
-        raise OpenAIError(400, f"The body is nested more than {DEEPEST} levels deep.", "invalid_json")
     return body
 
 

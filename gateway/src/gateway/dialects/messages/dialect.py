@@ -1,15 +1,15 @@
 """POST /v1/messages and /v1/messages/count_tokens, in Anthropic's dialect."""
 
-from gateway.dialects.anthropic_error import AnthropicError
-from gateway.dialects.interface import Broken, Dialect, Json, Noticed, Request
+from gateway.dialects import sse
+from gateway.dialects.errors import AnthropicError
+from gateway.dialects.interface import Dialect, Json, NoticeStream, PartialAnswer, Request
 from gateway.dialects.messages.request import read_messages_request
-from gateway.dialects.messages.stream import BrokenMessage, NoticedMessage, parse, put_in_front
+from gateway.dialects.messages.stream import NoticeBlock, PartialMessage, put_in_front
 
 PATH = "/v1/messages"
 COUNT_PATH = "/v1/messages/count_tokens"
 
-_ERROR_EVENT = b"event: error\n"
-_MESSAGE_STOP = b"event: message_stop\n"
+_MESSAGE_STOP = b"message_stop"
 _STOP_WITHIN_BYTES = 4096  # the last event may be padded
 
 _REASON_OF_TYPE = {
@@ -22,7 +22,7 @@ _REASON_OF_TYPE = {
     "overloaded_error": "overloaded",
 }
 
-# The client's connection and credentials, and what Brains says itself.
+# The client's connection and credentials, and what Upstream says itself.
 _NOT_PASSED_FORWARD = frozenset(
     (
         *(b"connection", b"keep-alive", b"transfer-encoding", b"te", b"trailer", b"upgrade", b"content-length"),
@@ -36,14 +36,13 @@ class Messages(Dialect):
     """Messages: named events in a strict order."""
 
     name = "anthropic"
-    path = PATH
-    error_mark = _ERROR_EVENT
+    path = backend_path = PATH
 
     def read(self, raw: bytes, content_type: str) -> Request:
         """Parse and check a body. Raises AnthropicError."""
         return read_messages_request(raw, content_type)
 
-    def failure(self, status: int, message: str, code: str, headers: dict[str, str]) -> AnthropicError:
+    def error(self, status: int, message: str, code: str, headers: dict[str, str]) -> AnthropicError:
         """An error that is not the client's; this dialect knows no code beside the type."""
         return AnthropicError(status, message, headers)
 
@@ -61,52 +60,60 @@ class Messages(Dialect):
 
     def error_event(self, body: bytes) -> bytes:
         """An `error` event."""
-        return _ERROR_EVENT + b"data: " + body + b"\n\n"
+        return b"event: error\ndata: " + body + b"\n\n"
 
-    def put_in_front(self, answer: Json, notice: str) -> Json | None:
+    def is_error(self, event: bytes) -> bool:
+        """By its name, or, without one, by its data."""
+        return (sse.name(event) or str(sse.document(event).get("type")).encode()) == b"error"
+
+    def with_notice(self, answer: Json, notice: str) -> Json | None:
         """The notice as the first text block's first paragraph."""
         return put_in_front(answer, notice)
 
-    def noticed(self, notice: str) -> Noticed:
+    def notice_stream(self, notice: str) -> NoticeStream:
         """The notice opens the first text block."""
-        return NoticedMessage(notice)
+        return NoticeBlock(notice)
 
-    def has_words(self, read: bytes) -> bool:
+    def has_words(self, events: bytes) -> bool:
         """Local's signs of life are pings."""
-        return b"content_block_" in read
+        return b"content_block_" in events
 
-    def is_whole(self, said: bytearray) -> bool:
+    def has_ended(self, sent: bytearray) -> bool:
         """Whether `message_stop` has come."""
-        return _MESSAGE_STOP in said[-_STOP_WITHIN_BYTES:]
+        end = bytes(sent[-_STOP_WITHIN_BYTES:])
+        return _MESSAGE_STOP in end and any(sse.name(event) == _MESSAGE_STOP for event in sse.split(end))
 
     def reason_of(self, error_event: bytes) -> str:
         """claude-adapter's own events name it; Anthropic's have a type."""
-        error = parse(error_event.partition(b"\n\n")[0]).get("error")
+        error = _error_of(error_event)
         if not isinstance(error, dict):
             return "protocol"
         return str(error.get("reason") or _REASON_OF_TYPE.get(str(error.get("type")), "server_error"))
 
-    def broken(self, said: bytes) -> Broken:
+    def partial(self, sent: bytes) -> PartialAnswer:
         """Read the events that were passed on."""
-        return BrokenMessage(said)
+        return PartialMessage(sent)
 
-    def broken_error(self, error_event: bytes) -> bytes | None:
+    def upstream_error(self, error_event: bytes) -> bytes | None:
         """Anthropic's own error event; one with a `reason` is claude-adapter's."""
-        event = error_event.partition(b"\n\n")[0]
-        error = parse(event).get("error")
-        return event + b"\n\n" if isinstance(error, dict) and "reason" not in error else None
+        error = _error_of(error_event)
+        return sse.split(error_event)[0] + b"\n\n" if isinstance(error, dict) and "reason" not in error else None
 
 
 class CountTokens(Messages):
     """Counting the tokens of a Messages request: the same body, and a number for an answer."""
 
-    path = COUNT_PATH
+    path = backend_path = COUNT_PATH
     counts_as_answer = False
 
     def read(self, raw: bytes, content_type: str) -> Request:
         """Parse and check a body, which needs no `max_tokens`. Raises AnthropicError."""
         return read_messages_request(raw, content_type, counting=True)
 
-    def put_in_front(self, answer: Json, notice: str) -> Json | None:
+    def with_notice(self, answer: Json, notice: str) -> Json | None:
         """There are no words in a number."""
         return None
+
+
+def _error_of(error_event: bytes) -> object:
+    return next((sse.document(event).get("error") for event in sse.split(error_event)), None)

@@ -1,35 +1,24 @@
 """Reading a Messages request: what the gateway needs of it, and what is wrong with it, in Anthropic's words.
 
-Only the shape that every brain needs is checked, so that a mistake is answered the same way whichever is on. What the
-fields mean is the brains' business; fields, roles and block types not named here pass unread.
+Only the shape that every backend needs is checked, so that a mistake is answered the same way whichever is on. What the
+fields mean is the backends' business; fields, roles and block types not named here pass unread.
 """
 
 from collections.abc import Callable
 
-import orjson
-
-from gateway.dialects.anthropic_error import AnthropicError
+from gateway.dialects.errors import AnthropicError
 from gateway.dialects.interface import Json, Request
-from gateway.dialects.json_body import DEEPEST, is_too_deep
+from gateway.dialects.json_body import BodyError, read_json
 
 
 def read_messages_request(raw: bytes, content_type: str, *, counting: bool = False) -> Request:
     """Parse and check `raw`; raises AnthropicError naming the field. `counting` needs no `max_tokens`."""
-    if content_type.partition(";")[0].strip().lower() != "application/json":
-        raise AnthropicError(
-            415,
-            f"The body must be JSON, but its Content-Type is '{content_type or 'missing'}'. "
-            "Send the header Content-Type: application/json.",
-        )
     try:
-        body = orjson.loads(raw)
-    except orjson.JSONDecodeError as error:
-        # The parser's words give line and column and quote nothing of the body.
-        raise AnthropicError(400, f"The request body is not valid JSON: {error}") from None
+        body = read_json(raw, content_type)
+    except BodyError as error:
+        raise AnthropicError(error.status, error.message) from None
     if not isinstance(body, dict):
         raise AnthropicError(400, "Input should be a valid dictionary")
-    if is_too_deep(raw, body):
-        raise AnthropicError(400, f"The request body is nested more than {DEEPEST} levels deep.")
 
     for name in ("model", "messages") if counting else ("model", "max_tokens", "messages"):
         if body.get(name) is None:
@@ -52,7 +41,7 @@ def read_messages_request(raw: bytes, content_type: str, *, counting: bool = Fal
         stream=body.get("stream") is True and not counting,
         model=body["model"],
         json_mode=json_mode,
-        spoken=not (counting or json_mode or tool_forced),
+        notice_allowed=not (counting or json_mode or tool_forced),
     )
 
 

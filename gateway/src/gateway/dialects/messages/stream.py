@@ -8,6 +8,8 @@ from typing import Any
 
 import orjson
 
+from gateway.dialects import sse
+
 Json = dict[str, Any]
 
 _STOP = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
@@ -18,16 +20,6 @@ _NOT_FOR_THE_CONTINUATION = ("tools", "tool_choice", "thinking", "mcp_servers", 
 def event(document: Json) -> bytes:
     """A named event."""
     return b"event: " + str(document["type"]).encode() + b"\ndata: " + orjson.dumps(document) + b"\n\n"
-
-
-def parse(raw: bytes) -> Json:
-    """The data of one event; empty for a comment and for what is no JSON object."""
-    data = b"\n".join(line[5:] for line in raw.split(b"\n") if line.startswith(b"data:"))
-    try:
-        document = orjson.loads(data)
-    except orjson.JSONDecodeError:
-        return {}
-    return document if isinstance(document, dict) else {}
 
 
 def text_start(index: int) -> bytes:
@@ -46,7 +38,7 @@ def block_stop(index: int) -> bytes:
     return event({"type": "content_block_stop", "index": index})
 
 
-class NoticedMessage:
+class NoticeBlock:
     """A local stream whose first text block begins with the notice.
 
     The block is opened at once, before prefill; when the model's own first block is text too, it goes on in the open
@@ -54,54 +46,44 @@ class NoticedMessage:
     """
 
     def __init__(self, notice: str) -> None:
-        self.settled = False
+        self._settled = False
         self._notice = notice
         self._first_block_seen = False
-        self._shift = 0
-        self._rest = b""
 
-    def begin(self, first_event: bytes) -> bytes:
-        """`message_start`, which nothing may precede, and the notice."""
-        return first_event + text_start(0) + text_delta(0, f"{self._notice}\n\n")
-
-    def feed(self, read: bytes) -> bytes:
-        """What goes on of the next read."""
-        whole, separator, self._rest = (self._rest + read).rpartition(b"\n\n")
-        events = (whole + separator).split(b"\n\n")[:-1]
-        passed = b""
-        for position, raw in enumerate(events):
-            passed += self._event(raw)
-            if self.settled:
-                later = b"".join(later + b"\n\n" for later in events[position + 1 :])
-                return passed + later + self._rest
-        return passed
+    def feed(self, events: bytes) -> bytes:
+        """What goes on of the next events."""
+        if self._settled:
+            return events
+        return b"".join(raw + b"\n\n" if self._settled else self._event(raw) for raw in sse.split(events))
 
     def _event(self, raw: bytes) -> bytes:
         if self._first_block_seen:
             return self._moved_up(raw)
-        if raw.startswith(b"event: content_block_start"):
+        if sse.name(raw) == b"message_start":  # which nothing may precede
+            return raw + b"\n\n" + text_start(0) + text_delta(0, f"{self._notice}\n\n")
+        if sse.name(raw) == b"content_block_start":
             return self._first_block(raw)
-        if raw.startswith(b"event: message_delta"):  # no block at all: the notice is the whole answer
-            self.settled = True
+        if sse.name(raw) == b"message_delta":  # no block at all: the notice is the whole answer
+            self._settled = True
             return block_stop(0) + raw + b"\n\n"
         return raw + b"\n\n"
 
     def _first_block(self, raw: bytes) -> bytes:
         self._first_block_seen = True
-        block = parse(raw).get("content_block") or {}
+        block = sse.document(raw).get("content_block") or {}
         if block.get("type") != "text":
             return block_stop(0) + self._moved_up(raw)
-        self.settled = True
+        self._settled = True
         return text_delta(0, block["text"]) if block.get("text") else b""
 
     def _moved_up(self, raw: bytes) -> bytes:
-        document = parse(raw)
+        document = sse.document(raw)
         if "index" not in document:
             return raw + b"\n\n"
         return event({**document, "index": document["index"] + 1})
 
 
-class BrokenMessage:
+class PartialMessage:
     """A stream of Claude's that broke, read from the whole events that were passed on."""
 
     def __init__(self, events: bytes) -> None:
@@ -111,15 +93,15 @@ class BrokenMessage:
         self._blocks = 0  # so many have begun: the next one's index
         self._open: str | None = None  # the type of the last one, until it ends
         self._called = False
-        for raw in events.split(b"\n\n"):
-            self._read(parse(raw))
+        for raw in sse.split(events):
+            self._read(sse.document(raw))
 
     @property
     def joinable(self) -> bool:
         """Not when the client is to run a tool, nor in the middle of anything but text."""
         return not self._called and self._open in (None, "text")
 
-    def goodbye(self) -> bytes:
+    def ending(self) -> bytes:
         """The last event."""
         return _STOP
 
@@ -135,7 +117,7 @@ class BrokenMessage:
 
     def join(self, raw: bytes) -> bytes:
         """One event of the continuation: its words go on in the open block, its beginning is not said again."""
-        document = parse(raw)
+        document = sse.document(raw)
         match document.get("type"):
             case "message_start":
                 begun, self._begun = self._begun, True

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from gateway.dialects import sse
 from gateway.dialects.interface import Json
 
 _INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
@@ -55,9 +56,9 @@ class ResponseEvents:
 
     def feed(self, event: bytes) -> bytes:
         """What goes on for one event (without its blank line)."""
-        if not event.startswith(b"data: "):
+        data = sse.data(event)
+        if not data:
             return event + b"\n\n"  # a comment: a sign of life
-        data = event[6:]
         if data == b"[DONE]":
             return self._complete()
         chunk = orjson.loads(data)

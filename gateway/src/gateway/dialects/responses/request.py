@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from gateway.dialects.chat_completions.request import read_json_object
+from gateway.dialects.errors import OpenAIError
 from gateway.dialects.interface import Json
-from gateway.dialects.openai_error import OpenAIError
 
 _STATELESS = "Nothing is kept between requests here: send the whole conversation in 'input'."
 _KEPT_ELSEWHERE = ("previous_response_id", "conversation", "prompt")
