@@ -279,3 +279,13 @@ async def test_who_leaves_stops_the_work(rig: Rig) -> None:
     while rig.nginx.open:
         assert time.monotonic() < deadline
         await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("path", BODIES)
+async def test_a_slash_at_the_end_is_nothing(rig: Rig, path: str) -> None:
+    """Answered like the path without, and never by a redirect to where nobody listens."""
+    rig.nginx.answer = response(whole(path, "Paris."), 200, "application/json", *CLAUDE)
+    assert (await rig.client.post(f"{path}/", json=BODIES[path])).status_code == 200
+    for page in ("/status/", "/v1/models/", "/healthz//", "/"):
+        assert (await rig.client.get(page)).status_code == 200
+    assert (await rig.client.get("/nothing/")).status_code == 404

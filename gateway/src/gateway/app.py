@@ -70,7 +70,7 @@ def create_app(settings: Settings) -> ASGIApp:
                 yield
         await upstream.close()
 
-    app = _Described(title="Pilot Light", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = _Described(title="Pilot Light", lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.add_exception_handler(ApiError, _api_error)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Exception, _unexpected_error)
@@ -112,6 +112,9 @@ def create_app(settings: Settings) -> ASGIApp:
         return Response(generate_latest(request.app.state.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
     async def entrance(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].endswith("/"):
+            # The same path. The framework would redirect, to a host, port and scheme that only it believes in.
+            scope = {**scope, "path": scope["path"].rstrip("/") or "/"}
         # Straight to the hot path: the framework's layers have nothing to do for it and cost CPU for every token.
         if scope["type"] == "http" and scope["method"] == "POST" and scope["path"] in endpoints:
             await endpoints[scope["path"]](scope, receive, send)

@@ -2,29 +2,13 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
 
+from gateway.status.reasons import REASONS
+
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series per counter that nobody reads
 
 BACKENDS = ("claude", "local", "none")
 DIALECTS = ("openai", "responses", "anthropic")
 ERROR_SHAPES = ("openai", "anthropic")  # what nginx refuses, it refuses in one of these
-REASONS = (
-    "no_key",
-    "auth",
-    "permission",
-    "billing",
-    "quota",
-    "rate_limit",
-    "overloaded",
-    "server_error",
-    "model_not_found",
-    "connect",
-    "timeout",
-    "first_token",
-    "stall",
-    "protocol",
-    "adapter_down",
-    "drill",
-)
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60)
 
 

@@ -6,7 +6,8 @@ references; all of them are let through.
 
 from typing import Any
 
-from gateway.metrics import BACKENDS, REASONS
+from gateway.metrics import BACKENDS
+from gateway.status.reasons import REASONS
 
 Json = dict[str, Any]
 

@@ -13,6 +13,8 @@ from typing import Any, Literal, cast, get_args
 
 import orjson
 
+from gateway.status.reasons import Words
+
 Json = dict[str, Any]
 BreakerState = Literal["closed", "half_open", "open", "down"]
 
@@ -35,6 +37,7 @@ class ClaudeView:
     detail: str = "The claude-adapter is not running; its supervisor is starting it again."
     model: str | None = None
     probed: bool = False
+    words: Words | None = None  # what the reason means and what to do about it
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,7 @@ def read_state(status: int, body: bytes) -> ClaudeView:
         detail=_string(document, "detail"),
         model=_string(document, "model"),
         probed=result is not None or not _field(document, "key", bool),
+        words=_words(document.get("words")),
     )
 
 
@@ -121,6 +125,13 @@ def _entry(entry: Json) -> Json:
         "max_input_tokens": lambda value: _is_count(value) and value != 0,
     }
     return {name: value for name, value in entry.items() if name not in fits or fits[name](value)}
+
+
+def _words(value: object) -> Words | None:
+    """An adapter that does not word its reasons yet is no odd one."""
+    if not isinstance(value, dict) or not _is_text(value.get("what")) or not _is_text(value.get("do")):
+        return None
+    return Words(value["what"], value["do"])
 
 
 def _expect_status(status: int, *expected: int) -> None:

@@ -21,7 +21,7 @@ def full_document(status: Status, history: History, now: float | None = None) ->
     now = time.time() if now is None else now
     known = status.snapshot()
     active, reason = known["active_backend"], known["reason"]
-    words = words_for(active, reason)
+    words = words_for(active, reason, status.claude.words)
     return {
         **known,
         "ready": active != "none",

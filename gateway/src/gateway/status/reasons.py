@@ -1,6 +1,28 @@
-"""What each reason means and what to do about it, in words for the person at the page. Nobody else words a reason."""
+"""Why it is not Claude who answers: the closed list, and the words that only the gateway can say.
+
+claude-adapter owns the reasons and words them in `/state`; a test holds this list to its own.
+"""
 
 from dataclasses import dataclass
+
+REASONS = (
+    "no_key",
+    "auth",
+    "permission",
+    "billing",
+    "quota",
+    "rate_limit",
+    "overloaded",
+    "server_error",
+    "model_not_found",
+    "connect",
+    "timeout",
+    "first_token",
+    "stall",
+    "protocol",
+    "adapter_down",
+    "drill",
+)
 
 
 @dataclass(frozen=True)
@@ -74,11 +96,14 @@ HEADLINES = {
 }
 
 
-def words_for(active: str, reason: str | None) -> Words:
-    """The words for an active backend (`claude`, `local`, `none`) and the reason why it is not Claude."""
+def words_for(active: str, reason: str | None, adapters: Words | None = None) -> Words:
+    """The words for an active backend (`claude`, `local`, `none`) and the reason why it is not Claude.
+
+    `adapters` are those that claude-adapter gave for the reason.
+    """
     if active == "claude":
         return CLAUDE_IS_ON
-    words = WORDS.get(reason or "", UNKNOWN)
+    words = adapters or WORDS.get(reason or "", UNKNOWN)
     if active == "none":
         return Words(f"{words.what} The local model is not ready either.", words.do)
     return words

@@ -9,11 +9,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from gateway.metrics import BACKENDS, REASONS, Metrics
+from gateway.metrics import BACKENDS, Metrics
 from gateway.status.contracts import ClaudeView, LocalView, read_health, read_reason, read_state
 from gateway.status.incident import Incident
 from gateway.status.liveness import Liveness
 from gateway.status.poller import Polled, describe
+from gateway.status.reasons import REASONS
 
 _log = logging.getLogger(__name__)
 
@@ -141,7 +142,7 @@ class Status:
             "reason": None if self.active == "claude" else self.claude.reason,
             "detail": self.claude.detail,
             "model": {"claude": self.claude.model, "local": self.local.model, "none": None}[self.active],
-            "claude": asdict(self.claude),
+            "claude": {name: value for name, value in asdict(self.claude).items() if name != "words"},
             "local": asdict(self.local),
             "notice": self._notice,
             "last_failover": self.last_failover and asdict(self.last_failover),
