@@ -26,7 +26,7 @@ from gateway.relay.rescue import RESCUE_LINE
 from gateway.relay.upstream import Upstream
 from gateway.settings import DEFAULT_NOTICE, Settings
 from gateway.status.history import History
-from gateway.status.recorder import Watch
+from gateway.status.recorder import Recorder
 from gateway.status.routes import EVENTS_PATH
 from gateway.status.routes import router as status_pages
 from gateway.status.status import Status
@@ -64,9 +64,9 @@ def create_app(settings: Settings) -> ASGIApp:
             app.router.routes.append(Route(path, asked, methods=["POST"]))  # answers the other methods with 405
         app.state.metrics, app.state.status = metrics, status
         app.state.models = Models(upstream, status, settings.aliases)
-        app.state.watch = watch = Watch(status, History(settings.state_dir / "history.sqlite3"), metrics)
+        app.state.recorder = recorder = Recorder(status, History(settings.state_dir / "history.sqlite3"), metrics)
         with counting_refusals(settings.pilot_run_dir, metrics):
-            async with watch.following(), status.polling():
+            async with recorder.following(), status.polling():
                 yield
         await upstream.close()
 
@@ -102,7 +102,7 @@ def create_app(settings: Settings) -> ASGIApp:
 
     @app.get("/readyz")
     async def readyz(request: Request) -> JSONResponse:
-        """Whether at least one brain can answer."""
+        """Whether at least one backend can answer."""
         active = request.app.state.status.active
         return JSONResponse({"ready": active != "none", "active_backend": active}, 503 if active == "none" else 200)
 

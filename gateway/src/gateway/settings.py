@@ -12,7 +12,7 @@ DEFAULT_NOTICE = (
     "I can still chat but I'm not as sharp."
 )
 
-_LONGEST_DIRECTORY_BYTES = 90  # a socket's whole path has room for 107
+_LONGEST_DIRECTORY_BYTES = 90  # a socket's whole path may have 107
 
 
 class Settings(BaseSettings):
@@ -73,4 +73,6 @@ def _not_a_place(run_dir: Path, what: str) -> str:
 def _sentence(name: str, what: str) -> str:
     name = name.upper()
     what = what.removeprefix("Value error, ").rstrip(".")
-    return f"{name}={os.environ.get(name, '')[:60]}: {what[0].lower()}{what[1:]}. Correct it in .env or the environment."
+    return (
+        f"{name}={os.environ.get(name, '')[:60]}: {what[0].lower()}{what[1:]}. Correct it in .env or the environment."
+    )

@@ -15,7 +15,11 @@ _TEXT = {"type": "string"}
 _JSON, _EVENTS, _HTML = "application/json", "text/event-stream", "text/html"
 
 _ANSWER_HEADERS: Json = {
-    "X-Served-By": {"description": "Which brain answered.", "required": True, "schema": {"enum": ["claude", "local"]}},
+    "X-Served-By": {
+        "description": "Which backend answered.",
+        "required": True,
+        "schema": {"enum": ["claude", "local"]},
+    },
     "X-Model": {"description": "The model that really answered.", "required": True, "schema": _TEXT},
     "X-Fallback-Reason": {
         "description": "Why the local model answered in Claude's place.",
@@ -42,7 +46,7 @@ _PAGE: list[Json] = [
     {
         "name": "limit",
         "in": "query",
-        "description": "Of Anthropic's dialect, like the next two: how many, 20 unless told.",
+        "description": "Of Anthropic's dialect, like the next two: how many, 20 by default.",
         "schema": {"type": "integer", "minimum": 1, "maximum": 1000},
     },
     {"name": "after_id", "in": "query", "description": "What stands behind this model.", "schema": _TEXT},
@@ -60,7 +64,7 @@ def _content(schema: Json, kind: str = _JSON) -> Json:
 
 
 def _errors(words: dict[str, str], error: Json) -> Json:
-    """Errors in one shape. A browser without a key gets a form for it, and whoever may come again is told when."""
+    """Errors in one shape. A browser without a key gets a form for it, and a Retry-After says when to come again."""
     described = {}
     for status, description in words.items():
         form = _content(_TEXT, _HTML) if status == "401" else {}
@@ -220,7 +224,7 @@ PATHS: Json = {
         ),
     },
     "/": _read("The status page", _content(_TEXT, _HTML)),
-    "/status": _read("Which brain is on, since when and why", _content(_ref("Status"))),
+    "/status": _read("Which backend is on, since when and why", _content(_ref("Status"))),
     "/status/events": _read(
         "Every change as it happens; `beat` every 5 seconds",
         _events(_named({"anyOf": [_ref("Status"), {"type": "object", "maxProperties": 0}]})),
@@ -235,10 +239,10 @@ PATHS: Json = {
         _429=_busy(),
     ),
     "/readyz": _read(
-        "Whether at least one brain can answer",
+        "Whether at least one backend can answer",
         _content(_READY),
         _429=_busy(),
-        _503={"description": "No brain can.", "content": _content({"anyOf": [_READY, _ref("OpenAIError")]})},
+        _503={"description": "No backend can.", "content": _content({"anyOf": [_READY, _ref("OpenAIError")]})},
     ),
 }
 

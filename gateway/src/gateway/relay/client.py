@@ -7,7 +7,7 @@ from starlette.types import Receive
 
 
 class ClientWatch:
-    """Cancels the body of this context when the client disconnects: its work must stop on every brain."""
+    """Cancels the body of this context when the client disconnects: its work must stop on every backend."""
 
     def __init__(self, receive: Receive) -> None:
         self.gone = False
@@ -35,11 +35,11 @@ class ClientWatch:
 
 async def read_body(receive: Receive) -> bytes | None:
     """The whole body (nginx has bounded it), or None when the client left while sending it."""
-    pieces = []
+    parts = []
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             return None
-        pieces.append(message.get("body", b""))
+        parts.append(message.get("body", b""))
         if not message.get("more_body", False):
-            return b"".join(pieces)
+            return b"".join(parts)

@@ -127,7 +127,7 @@ class _Exchange:
         if answer.status >= 400:
             self._outcome = "client_error"
         if self._backend != self._status.active and not by_name:
-            self._status.surprise()
+            self._status.look_again()
         headers = answer.headers
         notice = False
         if self._backend == "claude":
@@ -202,7 +202,7 @@ class _Exchange:
     async def _finish(self, request: Request, ask: Ask, error_event: bytes) -> None:
         """Bring a stream that broke to its end."""
         if self._backend == "claude":
-            self._status.surprise()
+            self._status.look_again()
             self._outcome = await rescue(
                 request,
                 ask,

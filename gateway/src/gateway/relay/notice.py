@@ -1,6 +1,6 @@
 """The notice: when a person is told that the smaller brain is answering, and how past notices are taken out again.
 
-Pure decisions; the only state is which conversations have been told, kept in memory and bounded.
+Pure decisions; the only state is which conversations have had it, kept in memory and bounded.
 """
 
 from collections import OrderedDict

@@ -24,7 +24,7 @@ Target = Literal["chosen", "local"]  # by nginx, or the local model whatever ngi
 # A stream may be silent while Claude thinks; the timeouts that decide are the adapter's.
 _TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=2)
 
-# An nginx worker that dies takes many pooled connections with it; by then the pool has noticed.
+# An nginx worker that dies takes many pooled connections with it; after the pause the pool knows.
 _PAUSES_SECONDS = (0.01, 0.1)
 
 _LIST_TIMEOUT = aiohttp.ClientTimeout(total=2.5)  # Claude Code waits three seconds for a list of models

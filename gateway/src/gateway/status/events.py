@@ -83,7 +83,7 @@ class StatusEvents:
 
     @contextlib.contextmanager
     def ending_on_signals(self) -> Iterator[None]:
-        """End the streams as soon as the server is told to stop, or it would wait for them for as long as it may."""
+        """End the streams as soon as the server has to stop, or it would wait for them for as long as it may."""
         loop = asyncio.get_running_loop()
         before = {}
         for number in (signal.SIGTERM, signal.SIGINT):

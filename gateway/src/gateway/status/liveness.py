@@ -11,7 +11,7 @@ class HungError(Exception):
 
 
 class Liveness:
-    """Knows whether one service hangs, from being told of each poll, and frees those who wait for it."""
+    """Knows whether one service hangs, poll by poll, and frees those who wait for it."""
 
     def __init__(self, service: str, hung_after_seconds: float) -> None:
         self.hung = False

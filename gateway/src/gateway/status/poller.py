@@ -20,7 +20,7 @@ T = TypeVar("T")
 View = TypeVar("View", bound=object)
 
 
-class Polled(Generic[View]):
+class Poller(Generic[View]):
     """The `view` that `read` makes of the answers at `path`.
 
     `down` while nobody listens; the last one while an answer is missing or odd, and `hung` once that lasts.

@@ -1,4 +1,4 @@
-"""Follows Status: after each look at the brains it takes note in the history and tells the readers."""
+"""Follows Status: after each poll it writes down what is so and sends it to the readers."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ from gateway.status.traffic import totals
 _LONGEST_STEP_SECONDS = 5.0
 
 
-class Watch:
+class Recorder:
     """The status over time. Use `following` around the time in which Status polls."""
 
     def __init__(self, status: Status, history: History, metrics: Metrics) -> None:
@@ -33,13 +33,13 @@ class Watch:
             _change(known.get("failover")),
             _change(known.get("failback")),
         )
-        status.on_poll = self.look
+        status.on_poll = self.record
 
     def document(self) -> Json:
         """The full status document of now."""
         return full_document(self._status, self._history)
 
-    def look(self) -> None:
+    def record(self) -> None:
         """Take note of what Status has just found."""
         now, step = time.monotonic(), 0.0
         step, self._noted = min(now - self._noted, _LONGEST_STEP_SECONDS), now
@@ -54,7 +54,7 @@ class Watch:
 
     @contextlib.asynccontextmanager
     async def following(self) -> AsyncIterator[None]:
-        """Ends the streams when the server is told to stop, and saves the history at the end."""
+        """Ends the streams when the server has to stop, and saves the history at the end."""
         with self.events.ending_on_signals():
             try:
                 yield

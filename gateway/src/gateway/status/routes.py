@@ -11,7 +11,7 @@ from gateway.status.badge import badge
 from gateway.status.document import Json, View, public_document
 from gateway.status.events import RETRY_MILLISECONDS, TooManyReadersError
 from gateway.status.fragment import fragment
-from gateway.status.recorder import Watch
+from gateway.status.recorder import Recorder
 
 # Nothing from elsewhere, nothing inline, in nobody's frame.
 CONTENT_SECURITY_POLICY = (
@@ -38,8 +38,8 @@ def _view(request: Request) -> View:
 
 
 def _document(request: Request) -> Json:
-    watch: Watch = request.app.state.watch
-    full = watch.document()
+    recorder: Recorder = request.app.state.recorder
+    full = recorder.document()
     return full if _view(request) == "full" else public_document(full)
 
 
@@ -77,16 +77,16 @@ async def custom_element() -> Response:
 
 @router.get("/status")
 async def status_json(request: Request) -> JSONResponse:
-    """Which brain is on, since when and why."""
+    """Which backend is on, since when and why."""
     return JSONResponse(_document(request), headers=_FRESH)
 
 
 @router.get(EVENTS_PATH)
 async def status_events(request: Request) -> Response:
     """Every change as it happens, as server-sent events."""
-    watch: Watch = request.app.state.watch
+    recorder: Recorder = request.app.state.recorder
     try:
-        stream = watch.events.listen(_view(request), request.headers.get("last-event-id"))
+        stream = recorder.events.listen(_view(request), request.headers.get("last-event-id"))
     except TooManyReadersError:
         error = OpenAIError(
             503,

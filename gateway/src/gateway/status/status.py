@@ -1,4 +1,4 @@
-"""Which brain is on, since when and why: asked of the rooms twice a second, and when an answer came as a surprise."""
+"""Which backend is on, since when and why: asked twice a second, and when an answer was not the one expected."""
 
 import asyncio
 import contextlib
@@ -13,7 +13,7 @@ from gateway.metrics import BACKENDS, Metrics
 from gateway.status.contracts import ClaudeView, LocalView, read_health, read_reason, read_state
 from gateway.status.incident import Incident
 from gateway.status.liveness import Liveness
-from gateway.status.poller import Polled, describe
+from gateway.status.poller import Poller, describe
 from gateway.status.reasons import REASONS
 
 _log = logging.getLogger(__name__)
@@ -23,7 +23,7 @@ Backend = Literal["claude", "local", "none"]
 ADAPTER, LOCAL = "claude-adapter", "local-llm"
 
 POLL_SECONDS = 0.5  # a change shows on the page within a second
-# A stopped process still accepts connections: after this long without an answer a brain counts as hung.
+# A stopped process still accepts connections: after this long without an answer a service counts as hung.
 ADAPTER_HUNG_SECONDS = 3.0
 LOCAL_HUNG_SECONDS = 5.0  # its model takes the processor from it
 
@@ -42,7 +42,7 @@ class Status:
     def __init__(self, run_dir: Path, metrics: Metrics, notice: str) -> None:
         self.adapter_liveness = Liveness(ADAPTER, ADAPTER_HUNG_SECONDS)
         self.local_liveness = Liveness(LOCAL, LOCAL_HUNG_SECONDS)
-        self._adapter = Polled(
+        self._adapter = Poller(
             ADAPTER,
             run_dir / "claude.sock",
             "/state",
@@ -53,7 +53,7 @@ class Status:
                 detail="The claude-adapter does not answer as it should; requests go around it until it does."
             ),
         )
-        self._local = Polled(
+        self._local = Poller(
             LOCAL,
             run_dir / "local.sock",
             "/healthz",
@@ -70,8 +70,8 @@ class Status:
         self._metrics = metrics
         self._notice = notice
         self._counted_until = time.monotonic()
-        self._surprise = asyncio.Event()
-        self._poll_fails = Incident(_log, "The gateway can look at its brains again.")
+        self._look_again = asyncio.Event()
+        self._poll_fails = Incident(_log, "The gateway can look at its backends again.")
         self._follower_fails = Incident(_log, "The status is taken note of again.")
 
     @property
@@ -105,9 +105,9 @@ class Status:
             self.active, self.since = cast(Backend, current[0]), current[1]
         self.last_failover, self.last_failback = last_failover, last_failback
 
-    def surprise(self) -> None:
-        """An answer came from another brain than expected: look again at once."""
-        self._surprise.set()
+    def look_again(self) -> None:
+        """An answer came from another backend than expected: look again at once."""
+        self._look_again.set()
 
     async def reason_for(self, request_id: str) -> str:
         """Why claude-adapter did not answer this request (its 503 is lost when nginx moves on).
@@ -121,7 +121,7 @@ class Status:
         return await self._adapter.ask(f"/reasons/{request_id}", read_reason) or "adapter_down"
 
     async def poll(self) -> None:
-        """Ask both brains once and take note of a change."""
+        """Ask both services once and take note of a change."""
         await asyncio.gather(self._adapter.poll(), self._local.poll())
         usable = self.claude.state == "closed"
         self._activate("claude" if usable else "local" if self.local.ready else "none")
@@ -153,15 +153,15 @@ class Status:
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(POLL_SECONDS):
-                    await self._surprise.wait()
-            self._surprise.clear()
+                    await self._look_again.wait()
+            self._look_again.clear()
             await self._poll_safely()
 
     async def _poll_safely(self) -> None:
         try:
             await self.poll()
         except Exception as error:  # noqa: BLE001  # without it status, notice and hang detection stand still for good
-            self._poll_fails.begin(f"The gateway cannot look at its brains: {describe(error)}.")
+            self._poll_fails.begin(f"The gateway cannot look at its backends: {describe(error)}.")
         else:
             self._poll_fails.end()
 

@@ -2,7 +2,7 @@
 
 from gateway.metrics import BACKENDS, Metrics
 
-# A client's own mistake was answered by no brain, and who left early waited for none.
+# A client's own mistake was answered by no backend, and who left early waited for none.
 _COUNTED = ("ok", "rescued", "broken", "nobody")
 
 Totals = dict[str, float]

@@ -136,7 +136,7 @@ class PartialMessage:
             case "content_block_stop":
                 return self._close()
             case "message_delta":
-                # Its other counts would replace, in the client's view, what Claude's message_start told.
+                # Its other counts would replace, in the client's view, what Claude's message_start said.
                 output_tokens = (document.get("usage") or {}).get("output_tokens") or 0
                 return self._close() + event({**document, "usage": {"output_tokens": output_tokens}})
         return raw + b"\n\n"

@@ -79,21 +79,21 @@ class ResponseEvents:
     def _choice(self, choice: Json) -> bytes:
         delta = choice.get("delta") or {}
         self._finish_reason = choice.get("finish_reason") or self._finish_reason
-        told = b""
+        events = b""
         if delta.get("reasoning_content"):
-            told += self._words("reasoning", delta["reasoning_content"])
+            events += self._words("reasoning", delta["reasoning_content"])
         if delta.get("content"):
-            told += self._words("message", delta["content"])
+            events += self._words("message", delta["content"])
         for call in delta.get("tool_calls") or ():
-            told += self._call(call)
-        return told
+            events += self._call(call)
+        return events
 
     def _words(self, kind: str, text: str) -> bytes:
-        told = b"" if self._item and self._item["type"] == kind else self._close() + self._begin_words(kind)
+        events = b"" if self._item and self._item["type"] == kind else self._close() + self._begin_words(kind)
         assert self._item is not None  # noqa: S101  # for mypy: it has just been begun
         self._item["content"][0]["text"] += text
         more: Json = {"logprobs": []} if kind == "message" else {}
-        return told + self._event(
+        return events + self._event(
             f"response.{_PART_OF[kind]}.delta", **self._place(), content_index=0, delta=text, **more
         )
 
@@ -102,25 +102,25 @@ class ResponseEvents:
         part = item["content"][0]
         item["status"] = "in_progress"
         self._item = {**item, "content": []}
-        told = self._event("response.output_item.added", output_index=len(self._output), item=self._item)
-        told += self._event("response.content_part.added", **self._place(), content_index=0, part=part)
+        events = self._event("response.output_item.added", output_index=len(self._output), item=self._item)
+        events += self._event("response.content_part.added", **self._place(), content_index=0, part=part)
         self._item["content"] = [part]
-        return told
+        return events
 
     def _call(self, call: Json) -> bytes:
         function = call.get("function") or {}
-        told = b""
+        events = b""
         if call["index"] != self._call_index or self._item is None:
-            told = self._close()
+            events = self._close()
             self._call_index = call["index"]
             self._item = _function_call(
                 self._name, call["index"], call.get("id") or "", function.get("name") or "", "", "in_progress"
             )
-            told += self._event("response.output_item.added", output_index=len(self._output), item=self._item)
+            events += self._event("response.output_item.added", output_index=len(self._output), item=self._item)
         if piece := function.get("arguments"):
             self._item["arguments"] += piece
-            told += self._event("response.function_call_arguments.delta", **self._place(), delta=piece)
-        return told
+            events += self._event("response.function_call_arguments.delta", **self._place(), delta=piece)
+        return events
 
     def _close(self) -> bytes:
         """The end of the item that is being made."""
@@ -129,19 +129,19 @@ class ResponseEvents:
         item, place = self._item, self._place()
         item["status"] = "completed"
         if item["type"] == "function_call":
-            told = self._event(
+            events = self._event(
                 "response.function_call_arguments.done", **place, name=item["name"], arguments=item["arguments"]
             )
         else:
             part = item["content"][0]
             more: Json = {"logprobs": []} if item["type"] == "message" else {}
             kind = _PART_OF[item["type"]]
-            told = self._event(f"response.{kind}.done", **place, content_index=0, text=part["text"], **more)
-            told += self._event("response.content_part.done", **place, content_index=0, part=part)
-        told += self._event("response.output_item.done", output_index=len(self._output), item=item)
+            events = self._event(f"response.{kind}.done", **place, content_index=0, text=part["text"], **more)
+            events += self._event("response.content_part.done", **place, content_index=0, part=part)
+        events += self._event("response.output_item.done", output_index=len(self._output), item=item)
         self._output.append(item)
         self._item = None
-        return told
+        return events
 
     def _complete(self) -> bytes:
         closing = self._close()

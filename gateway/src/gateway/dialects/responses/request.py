@@ -1,4 +1,4 @@
-"""A Responses request as a Chat Completions request, so that both brains can serve it. Pure.
+"""A Responses request as a Chat Completions request, so that both backends can serve it. Pure.
 
 Shape: https://platform.openai.com/docs/api-reference/responses/create. Nothing is kept between requests: what leans on
 something kept is refused. Tools that OpenAI itself would run, and fields without a counterpart, are left out.
