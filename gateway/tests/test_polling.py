@@ -11,10 +11,10 @@ from typing import Any
 import orjson
 import pytest
 
-import gateway.status.status
+import gateway.status.poller
 from gateway.metrics import Metrics
 from gateway.status.liveness import HungError
-from gateway.status.status import Status
+from gateway.status.poller import Status
 from odd_service import HEALTH, NO_DOCUMENTS, STATE, OddService, response, without
 
 ODD = {
@@ -58,7 +58,7 @@ class Rig:
 @pytest.fixture
 async def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rig]:
     """Claude answers and local is ready; polled often, so that little time is lost."""
-    monkeypatch.setattr(gateway.status.status, "POLL_SECONDS", 0.02)
+    monkeypatch.setattr(gateway.status.poller, "POLL_SECONDS", 0.02)
     claude, local = OddService(), OddService()
     async with claude.listening(tmp_path / "claude.sock"), local.listening(tmp_path / "local.sock"):
         rig = Rig(Status(tmp_path, Metrics(), "notice"), claude, local)
@@ -95,8 +95,8 @@ async def test_odd_answers_that_last_take_claude_out_of_service(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody new is sent to who cannot say how it is, and the page says why; a running answer is not cut off."""
-    monkeypatch.setattr(gateway.status.status, "POLL_SECONDS", 0.02)
-    monkeypatch.setattr(gateway.status.status, "ADAPTER_HUNG_SECONDS", 0.2)
+    monkeypatch.setattr(gateway.status.poller, "POLL_SECONDS", 0.02)
+    monkeypatch.setattr(gateway.status.poller, "ADAPTER_HUNG_SECONDS", 0.2)
     claude, local = OddService(), OddService()
     async with claude.listening(tmp_path / "claude.sock"), local.listening(tmp_path / "local.sock"):
         rig = Rig(Status(tmp_path, Metrics(), "notice"), claude, local)
@@ -118,7 +118,7 @@ async def test_odd_answers_that_last_take_claude_out_of_service(
 
 async def test_a_dead_service_is_out_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody listens: that needs no waiting."""
-    monkeypatch.setattr(gateway.status.status, "POLL_SECONDS", 0.02)
+    monkeypatch.setattr(gateway.status.poller, "POLL_SECONDS", 0.02)
     claude, local = OddService(), OddService()
     async with claude.listening(tmp_path / "claude.sock"):
         rig = Rig(Status(tmp_path, Metrics(), "notice"), claude, local)
@@ -181,7 +181,7 @@ async def test_an_odd_reason_costs_no_answer(rig: Rig, name: str) -> None:
 
 async def test_odd_answers_from_the_first_poll_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The gateway starts all the same."""
-    monkeypatch.setattr(gateway.status.status, "POLL_SECONDS", 0.02)
+    monkeypatch.setattr(gateway.status.poller, "POLL_SECONDS", 0.02)
     claude, local = OddService(), OddService()
     async with contextlib.AsyncExitStack() as stack:
         for service, name in ((claude, "claude.sock"), (local, "local.sock")):

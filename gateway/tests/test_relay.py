@@ -11,7 +11,7 @@ import httpx
 import orjson
 import pytest
 
-import gateway.status.status
+import gateway.status.poller
 from gateway.app import create_app
 from gateway.settings import DEFAULT_NOTICE, Settings
 from odd_service import HEALTH, STATE, OddService, response
@@ -89,9 +89,9 @@ class Rig:
 @pytest.fixture
 async def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rig]:
     """Claude answers, local is ready."""
-    monkeypatch.setattr(gateway.status.status, "POLL_SECONDS", 0.05)
-    monkeypatch.setattr(gateway.status.status, "ADAPTER_HUNG_SECONDS", 0.3)
-    monkeypatch.setattr(gateway.status.status, "LOCAL_HUNG_SECONDS", 0.3)
+    monkeypatch.setattr(gateway.status.poller, "POLL_SECONDS", 0.05)
+    monkeypatch.setattr(gateway.status.poller, "ADAPTER_HUNG_SECONDS", 0.3)
+    monkeypatch.setattr(gateway.status.poller, "LOCAL_HUNG_SECONDS", 0.3)
     services = {name: OddService() for name in ("brains", "claude", "local")}
     services["claude"].answer = response(orjson.dumps(STATE))
     services["local"].answer = response(orjson.dumps(HEALTH))

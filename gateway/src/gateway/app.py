@@ -26,10 +26,10 @@ from gateway.relay.rescue import RESCUE_LINE
 from gateway.relay.upstream import Upstream
 from gateway.settings import DEFAULT_NOTICE, Settings
 from gateway.status.history import History
+from gateway.status.poller import Status
 from gateway.status.recorder import Recorder
 from gateway.status.routes import EVENTS_PATH
 from gateway.status.routes import router as status_pages
-from gateway.status.status import Status
 
 _INTERNAL_ERROR = OpenAIError(500, "Pilot Light made a mistake. Its log says where.", "internal_error")
 _ANTHROPIC = "/anthropic"  # some clients want a base URL of its own for each dialect

@@ -10,7 +10,7 @@ from starlette.datastructures import QueryParams
 from gateway.dialects.errors import AnthropicError
 from gateway.relay.upstream import Upstream, UpstreamError
 from gateway.status.contracts import ContractError, read_model_list
-from gateway.status.status import Status
+from gateway.status.poller import Status
 
 Json = dict[str, Any]
 

@@ -20,7 +20,7 @@ from gateway.relay.failover import NobodyError
 from gateway.relay.notice import Conversations, strip_notices
 from gateway.relay.rescue import broken_off, rescue
 from gateway.relay.upstream import Answer, Ask, Upstream, UpstreamError
-from gateway.status.status import Status
+from gateway.status.poller import Status
 
 _log = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ for an answer that was lost before the client had any of it."""
 from collections.abc import Awaitable, Callable
 
 from gateway.relay.upstream import Answer, Ask, Target, Upstream, UpstreamError
-from gateway.status.status import Status
+from gateway.status.poller import Status
 
 RETRY_AFTER_SECONDS = 5
 

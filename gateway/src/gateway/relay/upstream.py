@@ -17,7 +17,7 @@ from gateway.dialects.sse import EventReader
 from gateway.metrics import BACKENDS
 from gateway.status.contracts import read_header, read_retry_after
 from gateway.status.liveness import HungError
-from gateway.status.status import ADAPTER, Status
+from gateway.status.poller import ADAPTER, Status
 
 Target = Literal["chosen", "local"]  # by nginx, or the local model whatever nginx would choose
 

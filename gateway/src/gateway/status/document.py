@@ -7,8 +7,8 @@ import time
 from typing import Any, Literal
 
 from gateway.status.history import SLOT_SECONDS, History
+from gateway.status.poller import Status
 from gateway.status.reasons import HEADLINES, words_for
-from gateway.status.status import Status
 
 View = Literal["full", "public"]
 Json = dict[str, Any]

@@ -9,7 +9,7 @@ from gateway.metrics import Metrics
 from gateway.status.document import Json, full_document
 from gateway.status.events import StatusEvents
 from gateway.status.history import Event, History
-from gateway.status.status import Change, Status
+from gateway.status.poller import Change, Status
 from gateway.status.traffic import totals
 
 # After a pause (a stopped process, a sleeping machine) nobody knows who was on.
