@@ -39,10 +39,12 @@ def without(document: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 class OddService:
-    """`answer` is the whole HTTP response to whatever is asked; None: it says nothing."""
+    """`answer` is the whole HTTP response to whatever is asked; None: it says nothing. `answers`: to certain paths."""
 
     def __init__(self) -> None:
         self.answer: bytes | None = None
+        self.answers: dict[str, bytes | None] = {}
+        self.open = 0  # connections
         self.asked: list[str] = []
 
     @contextlib.asynccontextmanager
@@ -55,17 +57,22 @@ class OddService:
             server.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.open += 1
         try:
             head = await reader.readuntil(b"\r\n\r\n")
-            self.asked.append(head.split()[1].decode())
-            if self.answer is None:
-                await reader.read()  # until the other side gives up
+            path = head.split()[1].decode()
+            self.asked.append(path)
+            answer = self.answers.get(path, self.answer)
+            if answer is None:
+                while await reader.read(65_536):  # until the other side gives up
+                    pass
             else:
-                writer.write(self.answer)
+                writer.write(answer)
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
+            self.open -= 1
             writer.close()
 
 

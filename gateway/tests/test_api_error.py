@@ -5,9 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from gateway.anthropic_error import AnthropicError
-from gateway.api_error import ApiError
-from gateway.openai_error import OpenAIError
+from gateway.dialects.errors import AnthropicError, ApiError, OpenAIError
 
 
 @contextlib.contextmanager

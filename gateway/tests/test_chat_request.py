@@ -5,8 +5,8 @@ from typing import Any
 import orjson
 import pytest
 
-from gateway.chat_request import read_chat_request
-from gateway.openai_error import OpenAIError
+from gateway.dialects.chat_completions.request import read_chat_request
+from gateway.dialects.errors import OpenAIError
 
 HI = [{"role": "user", "content": "hi"}]
 
@@ -97,4 +97,4 @@ def test_what_the_gateway_needs_is_read() -> None:
         ),
         "application/json",
     )
-    assert (request.stream, request.model, request.json_mode, request.spoken) == (True, "local", True, False)
+    assert (request.stream, request.model, request.json_mode, request.notice_allowed) == (True, "local", True, False)

@@ -13,7 +13,7 @@ from claude_adapter.key import ApiKey
 from claude_adapter.probe import Prober
 from claude_adapter.state import state_document
 from claude_adapter.taxonomy import REASONS, Fallback, ProbeResult
-from gateway.contracts import (
+from gateway.status.contracts import (
     ClaudeView,
     ContractError,
     LocalView,
@@ -24,6 +24,7 @@ from gateway.contracts import (
     read_retry_after,
     read_state,
 )
+from gateway.status.reasons import Words
 from local_llm.health import Health
 from odd_service import HEALTH, NO_DOCUMENTS, STATE, without
 
@@ -150,6 +151,21 @@ def test_what_is_not_read_may_be_anything(more: dict[str, Any]) -> None:
     """A newer service may say more."""
     assert read_state(200, orjson.dumps(STATE | more)).state == "closed"
     assert read_health(200, orjson.dumps(HEALTH | more)).ready
+
+
+@pytest.mark.parametrize(
+    ("words", "read"),
+    [
+        ({"what": "It is so.", "do": "Do this."}, Words("It is so.", "Do this.")),
+        ({"what": "It is so."}, None),
+        ({"what": 1, "do": 2}, None),
+        ("It is so.", None),
+        (None, None),
+    ],
+)
+def test_the_words_of_a_reason(words: Any, read: Words | None) -> None:
+    """Without them the gateway has words of its own."""
+    assert read_state(200, orjson.dumps(STATE | {"words": words})).words == read
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ import socket
 import time
 from pathlib import Path
 
+from gateway.edge_refusals import SOCKET, counting_refusals
 from gateway.metrics import Metrics
-from gateway.refusals import SOCKET, counting_refusals
 
 
 async def test_odd_datagrams_are_nothing(tmp_path: Path) -> None:

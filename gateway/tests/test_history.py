@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.history import SLOT_SECONDS, SLOTS, Event, History
-from gateway.traffic import COLUMNS
+from gateway.status.history import SLOT_SECONDS, SLOTS, Event, History
+from gateway.status.traffic import COLUMNS
 
 NOON = 1_700_049_600.0  # the beginning of a slot
 NOTHING = dict.fromkeys(COLUMNS, 0.0)

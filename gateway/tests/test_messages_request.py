@@ -5,8 +5,8 @@ from typing import Any
 import orjson
 import pytest
 
-from gateway.anthropic_error import AnthropicError
-from gateway.messages_request import read_messages_request
+from gateway.dialects.errors import AnthropicError
+from gateway.dialects.messages.request import read_messages_request
 
 HI = [{"role": "user", "content": "hi"}]
 GOOD: dict[str, Any] = {"model": "claude-x", "max_tokens": 5, "messages": HI}
@@ -68,11 +68,11 @@ SPOKEN: list[tuple[str, dict[str, Any], bool, bool]] = [
 def test_where_a_notice_fits_is_read(why: str, fields: dict[str, Any], json_mode: bool, spoken: bool) -> None:
     """Not before JSON, and not before a tool call that was forced."""
     request = read_messages_request(orjson.dumps({**GOOD, **fields}), "application/json")
-    assert (request.json_mode, request.spoken) == (json_mode, spoken)
+    assert (request.json_mode, request.notice_allowed) == (json_mode, spoken)
 
 
 def test_counting_needs_no_length() -> None:
     """count_tokens has no max_tokens, never streams and never speaks."""
     body = {"model": "claude-x", "messages": HI, "stream": True}
     request = read_messages_request(orjson.dumps(body), "application/json", counting=True)
-    assert (request.stream, request.spoken) == (False, False)
+    assert (request.stream, request.notice_allowed) == (False, False)

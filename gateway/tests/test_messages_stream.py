@@ -5,9 +5,10 @@ from typing import Any
 import orjson
 import pytest
 
-from gateway.messages import Messages
-from gateway.messages_stream import BrokenMessage, NoticedMessage, block_stop, event, put_in_front, text_delta
-from gateway.messages_stream import text_start as start
+from gateway.dialects.messages.dialect import Messages
+from gateway.dialects.messages.stream import NoticeBlock, PartialMessage, block_stop, event, put_in_front, text_delta
+from gateway.dialects.messages.stream import text_start as start
+from gateway.dialects.sse import EventReader
 from message_stream import add_up, check_order, read_event
 
 Json = dict[str, Any]
@@ -62,12 +63,13 @@ def test_the_notice_opens_the_first_text_block(why: str, stream: bytes, seen: li
     """However the stream is cut into reads: one well-ordered message with the notice in front."""
     if STOP not in stream:
         stream += DELTA + STOP
-    noticed = NoticedMessage("Note.")
-    told = noticed.begin(BEGIN)
+    noticed = NoticeBlock("Note.")
+    reader = EventReader()
+    told = noticed.feed(reader.feed(BEGIN))
     assert words(told + block_stop(0) + DELTA + STOP) == ["Note.\n\n"], "the notice is there at once"
     for at in range(0, len(stream), step_bytes):
         part = stream[at : at + step_bytes]
-        told += part if noticed.settled else noticed.feed(part)
+        told += noticed.feed(reader.feed(part))
     assert words(told) == seen
 
 
@@ -92,7 +94,7 @@ BROKEN: list[tuple[str, bytes, str, bool, bool]] = [
 @pytest.mark.parametrize(("why", "events", "text", "joinable", "finished"), BROKEN, ids=[case[0] for case in BROKEN])
 def test_what_had_been_said(why: str, events: bytes, text: str, joinable: bool, finished: bool) -> None:
     """Text, what was under way and a reached end are read from the events that were passed on."""
-    broken = BrokenMessage(events)
+    broken = PartialMessage(events)
     assert (broken.text, broken.joinable, broken.finished) == (text, joinable, finished)
 
 
@@ -114,7 +116,7 @@ REST: list[tuple[str, bytes]] = [
 )
 def test_another_brain_goes_on(said: str, events: bytes, rest: str, local: bytes, line: bool) -> None:
     """Whatever had come and whatever comes: one well-ordered message, all words in their order, the line between."""
-    broken = BrokenMessage(events)
+    broken = PartialMessage(events)
     joined = events + (broken.line("small", "[line]") if line else b"")
     joined += b"".join(broken.join(raw) for raw in local.split(b"\n\n")[:-1])
     spoken = "".join(text for text in words(joined) if text != "tool")
@@ -124,7 +126,7 @@ def test_another_brain_goes_on(said: str, events: bytes, rest: str, local: bytes
 
 def test_the_open_block_goes_on() -> None:
     """Words after the break are in the same block as the words before it."""
-    broken = BrokenMessage(OPEN)
+    broken = PartialMessage(OPEN)
     joined = (
         OPEN + broken.line("small", "[line]") + b"".join(broken.join(raw) for raw in REST[0][1].split(b"\n\n")[:-1])
     )
@@ -134,19 +136,19 @@ def test_the_open_block_goes_on() -> None:
 def test_a_finished_message_lacks_only_its_goodbye() -> None:
     """All had been said."""
     events = OPEN + block_stop(0) + DELTA
-    assert words(events + BrokenMessage(events).goodbye()) == ["The capital of"]
+    assert words(events + PartialMessage(events).ending()) == ["The capital of"]
 
 
 def test_the_continuation_holds_the_conversation_and_the_partial_answer() -> None:
     """Same request, with the answer so far as the last message, streamed, without tools and thinking."""
     messages = [{"role": "user", "content": "hi"}]
     body = {"messages": messages, "system": "s", "tools": [{}], "tool_choice": {}, "thinking": {"type": "enabled"}}
-    assert orjson.loads(BrokenMessage(OPEN).continuation(body)) == {
+    assert orjson.loads(PartialMessage(OPEN).continuation(body)) == {
         "messages": [*messages, {"role": "assistant", "content": "The capital of"}],
         "system": "s",
         "stream": True,
     }
-    assert orjson.loads(BrokenMessage(CLAUDE).continuation(body))["messages"] == messages, "no empty message"
+    assert orjson.loads(PartialMessage(CLAUDE).continuation(body))["messages"] == messages, "no empty message"
 
 
 ERRORS: list[tuple[str, dict[str, Any], str, bool]] = [
@@ -162,7 +164,7 @@ def test_an_error_event_names_the_reason(why: str, error: dict[str, Any], reason
     """claude-adapter's own name it, Anthropic's have a type and may go on unchanged."""
     raw = event({"type": "error", "error": error})
     assert Messages().reason_of(raw + b"rest") == reason
-    assert Messages().broken_error(raw + b"rest") == (raw if kept else None)
+    assert Messages().upstream_error(raw + b"rest") == (raw if kept else None)
 
 
 UNARY: list[tuple[str, list[Json], list[str] | None]] = [

@@ -5,11 +5,10 @@ from typing import Any
 import orjson
 import pytest
 
-from gateway.anthropic_error import AnthropicError
-from gateway.messages_request import read_messages_request
-from gateway.nesting import DEEPEST
-from gateway.openai_error import OpenAIError
-from gateway.responses_request import read_responses_request, to_chat
+from gateway.dialects.errors import AnthropicError, OpenAIError
+from gateway.dialects.json_body import DEEPEST
+from gateway.dialects.messages.request import read_messages_request
+from gateway.dialects.responses.request import read_responses_request, to_chat
 
 MESSAGES = b'{"model": "m", "max_tokens": 5, "messages": [{"role": "user", "content": "hi"}], "x": %s}'
 

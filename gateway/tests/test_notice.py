@@ -5,7 +5,9 @@ from typing import Any
 import orjson
 import pytest
 
-from gateway.notice import Conversations, fingerprint, notice_event, put_in_front, strip_notices
+from gateway.dialects.chat_completions.dialect import put_in_front
+from gateway.dialects.chat_completions.stream import notice_event
+from gateway.relay.notice import Conversations, fingerprint, strip_notices
 from gateway.settings import DEFAULT_NOTICE as NOTICE
 
 

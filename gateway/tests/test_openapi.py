@@ -8,12 +8,12 @@ import schemathesis
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
+from gateway.api_docs.openapi import PATHS, describe
+from gateway.api_docs.page import reference_page
+from gateway.api_docs.schemas import SCHEMAS
 from gateway.app import create_app
-from gateway.openapi import PATHS, describe
-from gateway.openapi_schemas import SCHEMAS
-from gateway.reference import reference_page
 from gateway.settings import Settings
-from gateway.status_pages import router as status_pages
+from gateway.status.routes import router as status_pages
 
 DOCUMENT = describe("Pilot Light", "1")
 # Not the API: what describes it, and what the pages consist of. Metrics are nginx's other port's to show.

@@ -11,10 +11,10 @@ from typing import Any
 import orjson
 import pytest
 
-import gateway.status
-from gateway.hang import HungError
+import gateway.status.poller
 from gateway.metrics import Metrics
-from gateway.status import Status
+from gateway.status.liveness import HungError
+from gateway.status.poller import Status
 from odd_service import HEALTH, NO_DOCUMENTS, STATE, OddService, response, without
 
 ODD = {
@@ -58,7 +58,7 @@ class Rig:
 @pytest.fixture
 async def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rig]:
     """Claude answers and local is ready; polled often, so that little time is lost."""
-    monkeypatch.setattr(gateway.status, "POLL_SECONDS", 0.02)
+    monkeypatch.setattr(gateway.status.poller, "POLL_SECONDS", 0.02)
     claude, local = OddService(), OddService()
     async with claude.listening(tmp_path / "claude.sock"), local.listening(tmp_path / "local.sock"):
         rig = Rig(Status(tmp_path, Metrics(), "notice"), claude, local)
@@ -95,30 +95,30 @@ async def test_odd_answers_that_last_take_claude_out_of_service(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody new is sent to who cannot say how it is, and the page says why; a running answer is not cut off."""
-    monkeypatch.setattr(gateway.status, "POLL_SECONDS", 0.02)
-    monkeypatch.setattr(gateway.status, "ADAPTER_HUNG_SECONDS", 0.2)
+    monkeypatch.setattr(gateway.status.poller, "POLL_SECONDS", 0.02)
+    monkeypatch.setattr(gateway.status.poller, "ADAPTER_HUNG_SECONDS", 0.2)
     claude, local = OddService(), OddService()
     async with claude.listening(tmp_path / "claude.sock"), local.listening(tmp_path / "local.sock"):
         rig = Rig(Status(tmp_path, Metrics(), "notice"), claude, local)
         rig.all_is_well()
         async with rig.status.polling():
-            with rig.status.adapter_hang.abandoning():
+            with rig.status.adapter_liveness.abandoning():
                 rig.claude.answer = response(b"null")
                 await wait_until("local is on", lambda: rig.status.active == "local")
-                assert rig.status.adapter_hang.hung
+                assert rig.status.adapter_liveness.hung
                 assert (rig.status.claude.reason, rig.status.claude.state) == ("adapter_down", "down")
                 assert "not answer as it should" in rig.status.claude.detail
             rig.claude.answer = None
-            with pytest.raises(HungError), rig.status.adapter_hang.abandoning():
+            with pytest.raises(HungError), rig.status.adapter_liveness.abandoning():
                 await asyncio.sleep(15)  # abandoned as soon as the service is silent
             rig.all_is_well()
             await wait_until("Claude is on", lambda: rig.status.active == "claude")
-            assert not rig.status.adapter_hang.hung
+            assert not rig.status.adapter_liveness.hung
 
 
 async def test_a_dead_service_is_out_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody listens: that needs no waiting."""
-    monkeypatch.setattr(gateway.status, "POLL_SECONDS", 0.02)
+    monkeypatch.setattr(gateway.status.poller, "POLL_SECONDS", 0.02)
     claude, local = OddService(), OddService()
     async with claude.listening(tmp_path / "claude.sock"):
         rig = Rig(Status(tmp_path, Metrics(), "notice"), claude, local)
@@ -181,7 +181,7 @@ async def test_an_odd_reason_costs_no_answer(rig: Rig, name: str) -> None:
 
 async def test_odd_answers_from_the_first_poll_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The gateway starts all the same."""
-    monkeypatch.setattr(gateway.status, "POLL_SECONDS", 0.02)
+    monkeypatch.setattr(gateway.status.poller, "POLL_SECONDS", 0.02)
     claude, local = OddService(), OddService()
     async with contextlib.AsyncExitStack() as stack:
         for service, name in ((claude, "claude.sock"), (local, "local.sock")):

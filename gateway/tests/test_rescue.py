@@ -5,8 +5,9 @@ from typing import Any
 import orjson
 import pytest
 
-from gateway.chat_completions import ChatCompletions
-from gateway.rescue import RESCUE_LINE, BrokenChat
+from gateway.dialects.chat_completions.dialect import ChatCompletions
+from gateway.dialects.chat_completions.stream import PartialChat
+from gateway.relay.rescue import RESCUE_LINE
 
 
 def event(delta: dict[str, Any], finish_reason: str | None = None, **more: Any) -> bytes:
@@ -39,7 +40,7 @@ BROKEN: list[tuple[str, bytes, str, bool, bool]] = [
 @pytest.mark.parametrize(("why", "events", "text", "tool_call", "finished"), BROKEN, ids=[case[0] for case in BROKEN])
 def test_what_had_been_said(why: str, events: bytes, text: str, tool_call: bool, finished: bool) -> None:
     """Text, a call under way and a reached end are read from the events that were passed on."""
-    broken = BrokenChat(events)
+    broken = PartialChat(events)
     assert (broken.text, broken.joinable, broken.finished) == (text, not tool_call, finished)
 
 
@@ -60,7 +61,7 @@ def test_the_reason_is_in_the_error_event(error: bytes, reason: str) -> None:
 def test_the_continuation_holds_the_conversation_and_the_partial_answer() -> None:
     """Same request, with the answer so far as the last message, streamed, and without tools."""
     body = {"messages": [{"role": "user", "content": "hi"}], "temperature": 0.5, "tools": [{}], "tool_choice": "auto"}
-    request = orjson.loads(BrokenChat(ROLE + event({"content": "The cap"})).continuation(body))
+    request = orjson.loads(PartialChat(ROLE + event({"content": "The cap"})).continuation(body))
     assert request == {
         "messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "The cap"}],
         "temperature": 0.5,
@@ -70,14 +71,14 @@ def test_the_continuation_holds_the_conversation_and_the_partial_answer() -> Non
 
 def test_the_readers_line_is_a_chunk_of_the_broken_stream() -> None:
     """Its id, and the model that now speaks."""
-    chunk = orjson.loads(BrokenChat(ROLE).line("small", RESCUE_LINE)[6:])
+    chunk = orjson.loads(PartialChat(ROLE).line("small", RESCUE_LINE)[6:])
     assert (chunk["id"], chunk["created"], chunk["model"]) == ("chatcmpl-claude", 7, "small")
     assert chunk["choices"][0]["delta"] == {"content": RESCUE_LINE}
 
 
 def test_joined_events_keep_the_streams_id_and_say_the_role_once() -> None:
     """The continuation's own id, time and role would be a second answer."""
-    broken = BrokenChat(ROLE)
+    broken = PartialChat(ROLE)
     joined = orjson.loads(broken.join(event({"role": "assistant", "content": ""}, id="other", model="small")[:-2])[6:])
     assert (joined["id"], joined["created"], joined["model"]) == ("chatcmpl-claude", 7, "small")
     assert joined["choices"][0]["delta"] == {"content": ""}
@@ -86,4 +87,4 @@ def test_joined_events_keep_the_streams_id_and_say_the_role_once() -> None:
 @pytest.mark.parametrize("other", [b"data: [DONE]", b": reading"])
 def test_what_is_no_chunk_passes_as_it_is(other: bytes) -> None:
     """The end marker and comments."""
-    assert BrokenChat(ROLE).join(other) == other + b"\n\n"
+    assert PartialChat(ROLE).join(other) == other + b"\n\n"

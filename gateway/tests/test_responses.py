@@ -6,9 +6,9 @@ import orjson
 import pytest
 from openai.types.responses import Response as SdkResponse
 
-from gateway.openai_error import OpenAIError
-from gateway.responses_reply import ResponseEvents, whole
-from gateway.responses_request import read_responses_request, to_chat
+from gateway.dialects.errors import OpenAIError
+from gateway.dialects.responses.reply import ResponseEvents, whole
+from gateway.dialects.responses.request import read_responses_request, to_chat
 
 Json = dict[str, Any]
 

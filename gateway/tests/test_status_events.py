@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gateway.status_events import MOST_READERS, MOST_WAITING, StatusEvents, TooManyReadersError
+from gateway.status.events import MOST_READERS, MOST_WAITING, StatusEvents, TooManyReadersError
 
 
 def document(number: int) -> dict[str, Any]:

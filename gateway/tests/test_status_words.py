@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
-from gateway.badge import badge
-from gateway.fragment import fragment
-from gateway.history import History
-from gateway.metrics import BACKENDS, REASONS, Metrics
-from gateway.reason_words import WORDS, words_for
-from gateway.status import Status
-from gateway.status_document import full_document, public_document
+from claude_adapter.taxonomy import REASONS as ADAPTERS_REASONS
+from gateway.metrics import BACKENDS, Metrics
+from gateway.status.badge import badge
+from gateway.status.document import full_document, public_document
+from gateway.status.fragment import fragment
+from gateway.status.history import History
+from gateway.status.poller import Status
+from gateway.status.reasons import REASONS, WORDS, Words, words_for
 
 DOCUMENTATION = Path(__file__).resolve().parents[2] / "docs" / "status.md"
 
@@ -32,6 +33,18 @@ def test_every_reason_has_words() -> None:
     for reason, words in WORDS.items():
         assert re.fullmatch(r"[A-Z].*\.", words.what), reason
         assert re.fullmatch(r"[A-Z].*\.", words.do), reason
+
+
+def test_the_reasons_are_claude_adapters_own() -> None:
+    """One list in each service, and the two are the same."""
+    assert set(REASONS) == set(ADAPTERS_REASONS)
+
+
+def test_claude_adapters_words_are_the_ones_that_are_shown() -> None:
+    """It knows best; only that nobody can answer is the gateway's to say."""
+    assert words_for("local", "auth", Words("A.", "B.")) == Words("A.", "B.")
+    assert words_for("none", "auth", Words("A.", "B.")).what.startswith("A. The local model")
+    assert words_for("claude", None, Words("Claude answers.", "Nothing to do.")).what == "Claude answers."
 
 
 def test_an_unknown_reason_and_nobody_have_words_too() -> None:

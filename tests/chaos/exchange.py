@@ -7,7 +7,7 @@ from typing import Any, Literal
 import httpx
 import orjson
 
-from gateway.rescue import RESCUE_LINE
+from gateway.relay.rescue import RESCUE_LINE
 
 Dialect = Literal["openai", "anthropic"]
 Verdict = Literal["claude", "local", "rescued", "refused", "broken off", "cut", "lost", "hung", "malformed"]

@@ -10,7 +10,7 @@ from clients import talk
 from clients.conftest import Rows
 from clients.talk import Talk
 from fake_anthropic.process import FakeAnthropic
-from gateway.rescue import RESCUE_LINE
+from gateway.relay.rescue import RESCUE_LINE
 from gateway.settings import DEFAULT_NOTICE as NOTICE
 from stack import Stack
 

@@ -15,7 +15,7 @@ import pytest
 
 from chat_stream import Streamed, stream
 from fake_anthropic.process import FakeAnthropic
-from gateway.rescue import RESCUE_LINE
+from gateway.relay.rescue import RESCUE_LINE
 from message_stream import StreamedMessage, stream_message
 from stack import KEY, Stack
 

@@ -16,7 +16,7 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.specs.openapi.checks import negative_data_rejection, positive_data_acceptance
 
 from fake_anthropic.process import FakeAnthropic
-from gateway.openapi import PATHS, describe
+from gateway.api_docs.openapi import PATHS, describe
 from stack import KEY, Stack
 
 MORE_EXAMPLES = os.environ.get("CONFORMANCE_EXAMPLES")

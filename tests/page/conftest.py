@@ -14,8 +14,8 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from fake_anthropic.process import FakeAnthropic
-from gateway.history import History
-from gateway.traffic import COLUMNS as TRAFFIC_COLUMNS
+from gateway.status.history import History
+from gateway.status.traffic import COLUMNS as TRAFFIC_COLUMNS
 from stack import KEY, Stack, wait_for
 
 

@@ -160,5 +160,5 @@ def test_the_page_is_shut_in(lit: LitStack) -> None:
     assert "<style" not in answer.text
     assert " style=" not in answer.text
     assert answer.text.count("<script") == answer.text.count("<script src=") == 1
-    sources = Path(REPOSITORY / "gateway" / "src" / "gateway" / "page").glob("*")
+    sources = Path(REPOSITORY / "gateway" / "src" / "gateway" / "status" / "page").glob("*")
     assert [file.name for file in sources if "innerHTML" in file.read_text() or "https://" in file.read_text()] == []

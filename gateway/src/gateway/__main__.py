@@ -7,13 +7,17 @@ import sys
 import uvicorn
 
 from gateway.app import create_app
-from gateway.settings import Settings
+from gateway.settings import BadSettingError, read_settings
 
 
-def main() -> None:
-    """Serve until SIGTERM, then let running answers finish."""
+def main() -> int:
+    """Serve until SIGTERM, then let running answers finish. Gives the exit code: 2 for a setting that cannot be."""
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
-    settings = Settings()
+    try:
+        settings = read_settings()
+    except BadSettingError as error:
+        print(error, file=sys.stderr)  # noqa: T201  # for the person who starts it
+        return 2
     app = create_app(settings)
     # What was imported stays for good: the garbage collector need not look at it again and again.
     gc.freeze()
@@ -32,7 +36,8 @@ def main() -> None:
         timeout_keep_alive=75,  # longer than nginx keeps idle connections
         timeout_graceful_shutdown=25,
     )
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

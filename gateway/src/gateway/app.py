@@ -11,32 +11,27 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.anthropic_error import AnthropicError
-from gateway.api_error import ApiError
-from gateway.brains import Brains
-from gateway.chat_completions import ChatCompletions
-from gateway.dialect import Dialect
-from gateway.exchange import Endpoint
-from gateway.history import History
-from gateway.messages import CountTokens, Messages
+from gateway.api_docs.openapi import describe
+from gateway.dialects.chat_completions.dialect import ChatCompletions
+from gateway.dialects.errors import AnthropicError, ApiError, OpenAIError
+from gateway.dialects.interface import Dialect
+from gateway.dialects.messages.dialect import CountTokens, Messages
+from gateway.dialects.responses.dialect import Responses
+from gateway.edge_refusals import counting_refusals
 from gateway.metrics import Metrics
 from gateway.models import Models, openai_shape, page
-from gateway.notice import Conversations
-from gateway.openai_error import OpenAIError
-from gateway.openapi import describe
-from gateway.refusals import counting_refusals
-from gateway.rescue import RESCUE_LINE
-from gateway.responses import PATH as RESPONSES_PATH
-from gateway.responses import Responses
+from gateway.relay.exchange import Endpoint
+from gateway.relay.notice import Conversations
+from gateway.relay.rescue import RESCUE_LINE
+from gateway.relay.upstream import Upstream
 from gateway.settings import DEFAULT_NOTICE, Settings
-from gateway.status import Status
-from gateway.status_pages import EVENTS_PATH
-from gateway.status_pages import router as status_pages
-from gateway.watch import Watch
+from gateway.status.history import History
+from gateway.status.poller import Status
+from gateway.status.recorder import Recorder
+from gateway.status.routes import EVENTS_PATH
+from gateway.status.routes import router as status_pages
 
-_INTERNAL_ERROR = OpenAIError(
-    500, "Pilot Light made a mistake. Its log says where.", "internal_error", type="server_error"
-)
+_INTERNAL_ERROR = OpenAIError(500, "Pilot Light made a mistake. Its log says where.", "internal_error")
 _ANTHROPIC = "/anthropic"  # some clients want a base URL of its own for each dialect
 
 
@@ -55,27 +50,27 @@ def create_app(settings: Settings) -> ASGIApp:
         metrics = Metrics()
         status = Status(settings.pilot_run_dir, metrics, settings.pilot_notice)
         notices = tuple(dict.fromkeys((settings.pilot_notice, DEFAULT_NOTICE, RESCUE_LINE)))
-        brains = Brains(settings.pilot_run_dir / "brains.sock")
+        upstream = Upstream(settings.pilot_run_dir / "brains.sock", status)
         conversations = Conversations(settings.pilot_notice_policy)
 
         def endpoint(dialect: Dialect) -> Endpoint:
-            return Endpoint(dialect, brains, status, conversations, metrics, notices)
+            return Endpoint(dialect, upstream, status, conversations, metrics, notices)
 
-        chat = endpoints[ChatCompletions.path] = endpoint(ChatCompletions())
-        endpoints[RESPONSES_PATH] = Responses(chat)
-        for dialect in (Messages(), CountTokens()):
-            endpoints[dialect.path] = endpoints[_ANTHROPIC + dialect.path] = endpoint(dialect)
+        for dialect in (ChatCompletions(), Responses(), Messages(), CountTokens()):
+            endpoints[dialect.path] = endpoint(dialect)
+            if isinstance(dialect, Messages):
+                endpoints[_ANTHROPIC + dialect.path] = endpoints[dialect.path]
         for path, asked in endpoints.items():
             app.router.routes.append(Route(path, asked, methods=["POST"]))  # answers the other methods with 405
         app.state.metrics, app.state.status = metrics, status
-        app.state.models = Models(brains, status, settings.aliases)
-        app.state.watch = watch = Watch(status, History(settings.state_dir / "history.sqlite3"), metrics)
+        app.state.models = Models(upstream, status, settings.aliases)
+        app.state.recorder = recorder = Recorder(status, History(settings.state_dir / "history.sqlite3"), metrics)
         with counting_refusals(settings.pilot_run_dir, metrics):
-            async with watch.following(), status.polling():
+            async with recorder.following(), status.polling():
                 yield
-        await brains.close()
+        await upstream.close()
 
-    app = _Described(title="Pilot Light", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = _Described(title="Pilot Light", lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.add_exception_handler(ApiError, _api_error)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Exception, _unexpected_error)
@@ -107,7 +102,7 @@ def create_app(settings: Settings) -> ASGIApp:
 
     @app.get("/readyz")
     async def readyz(request: Request) -> JSONResponse:
-        """Whether at least one brain can answer."""
+        """Whether at least one backend can answer."""
         active = request.app.state.status.active
         return JSONResponse({"ready": active != "none", "active_backend": active}, 503 if active == "none" else 200)
 
@@ -117,6 +112,9 @@ def create_app(settings: Settings) -> ASGIApp:
         return Response(generate_latest(request.app.state.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
     async def entrance(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].endswith("/"):
+            # The same path. The framework would redirect, to a host, port and scheme that only it believes in.
+            scope = {**scope, "path": scope["path"].rstrip("/") or "/"}
         # Straight to the hot path: the framework's layers have nothing to do for it and cost CPU for every token.
         if scope["type"] == "http" and scope["method"] == "POST" and scope["path"] in endpoints:
             await endpoints[scope["path"]](scope, receive, send)

@@ -2,28 +2,13 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
 
+from gateway.status.reasons import REASONS
+
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series per counter that nobody reads
 
 BACKENDS = ("claude", "local", "none")
-DIALECTS = ("openai", "anthropic")
-REASONS = (
-    "no_key",
-    "auth",
-    "permission",
-    "billing",
-    "quota",
-    "rate_limit",
-    "overloaded",
-    "server_error",
-    "model_not_found",
-    "connect",
-    "timeout",
-    "first_token",
-    "stall",
-    "protocol",
-    "adapter_down",
-    "drill",
-)
+DIALECTS = ("openai", "responses", "anthropic")
+ERROR_SHAPES = ("openai", "anthropic")  # what nginx refuses, it refuses in one of these
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60)
 
 
@@ -114,7 +99,7 @@ class Metrics:
             self.fallbacks.labels(reason)
             self.rescues.labels(reason)
             self.fallback_reason.labels(reason).set(0)
-        for dialect in DIALECTS:
+        for dialect in ERROR_SHAPES:
             self.edge_refusals.labels("429", dialect)
         # A rate sees no first event in a series that is born with it.
         for backend in BACKENDS:

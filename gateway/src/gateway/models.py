@@ -5,13 +5,12 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-import aiohttp
 from starlette.datastructures import QueryParams
 
-from gateway.anthropic_error import AnthropicError
-from gateway.brains import Brains, UnreachableError
-from gateway.contracts import ContractError, read_model_list
-from gateway.status import Status
+from gateway.dialects.errors import AnthropicError
+from gateway.relay.upstream import Upstream, UpstreamError
+from gateway.status.contracts import ContractError, read_model_list
+from gateway.status.poller import Status
 
 Json = dict[str, Any]
 
@@ -25,8 +24,8 @@ _LOCAL_CREATED_AT = "1970-01-01T00:00:00Z"  # as Anthropic does for a release da
 class Models:
     """The list. Claude's own part is asked for when somebody looks, and kept for the time of an outage."""
 
-    def __init__(self, brains: Brains, status: Status, aliases: tuple[str, ...]) -> None:
-        self._brains = brains
+    def __init__(self, upstream: Upstream, status: Status, aliases: tuple[str, ...]) -> None:
+        self._upstream = upstream
         self._status = status
         self._aliases = aliases
         self._of_claude: list[Json] = []
@@ -47,11 +46,11 @@ class Models:
         if time.monotonic() - self._asked_at < _FRESH_SECONDS:
             return
         try:
-            async with await self._brains.look("/v1/models?limit=1000") as response:
-                if response.status != 200 or response.headers.get("X-Served-By") != "claude":
-                    return
-                self._of_claude = read_model_list(await response.read())
-        except (UnreachableError, aiohttp.ClientError, TimeoutError, ContractError):
+            listed = await self._upstream.list_models()
+            if listed is None:
+                return
+            self._of_claude = read_model_list(listed)
+        except (UpstreamError, ContractError):
             return  # what was known before, or what the settings name, will do
         self._asked_at = time.monotonic()
 

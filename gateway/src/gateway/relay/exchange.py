@@ -1,0 +1,254 @@
+"""One request and its answer: hands it to the backends and tells the person who answered, in any dialect.
+
+A bare ASGI endpoint, because every layer costs CPU for each token that passes.
+"""
+
+import logging
+import time
+from dataclasses import replace
+from typing import Any
+
+import orjson
+from starlette.types import Receive, Scope, Send
+
+from gateway.dialects.errors import NOBODY_CODE, ApiError
+from gateway.dialects.interface import Dialect, Reply, Request
+from gateway.metrics import Metrics
+from gateway.relay import failover
+from gateway.relay.client import ClientWatch, read_body
+from gateway.relay.failover import NobodyError
+from gateway.relay.notice import Conversations, strip_notices
+from gateway.relay.rescue import broken_off, rescue
+from gateway.relay.upstream import Answer, Ask, Upstream, UpstreamError
+from gateway.status.poller import Status
+
+_log = logging.getLogger(__name__)
+
+
+class Endpoint:
+    """The ASGI endpoint of one dialect."""
+
+    def __init__(
+        self,
+        dialect: Dialect,
+        upstream: Upstream,
+        status: Status,
+        conversations: Conversations,
+        metrics: Metrics,
+        notices: tuple[str, ...],
+    ) -> None:
+        self.dialect = dialect
+        self.upstream = upstream
+        self.status = status
+        self.conversations = conversations
+        self.metrics = metrics
+        self.notice = notices[0]
+        self.notices = notices  # the one to say first, then others that may stand in histories
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, and count it when its last byte has gone."""
+        await _Exchange(self, scope, send).run(receive)
+
+
+class _Exchange:
+    """One request and its answer."""
+
+    def __init__(self, endpoint: Endpoint, scope: Scope, send: Send) -> None:
+        self._endpoint = endpoint
+        self._dialect = endpoint.dialect
+        self._status = endpoint.status
+        self._metrics = endpoint.metrics
+        self._header_lines: list[tuple[bytes, bytes]] = scope["headers"]
+        self._headers: dict[bytes, bytes] = dict(self._header_lines)  # those of ours, which stand once
+        self._query: str = scope["query_string"].decode("latin-1")
+        self._send = send
+        self._arrived = time.perf_counter()
+        self._request_id = self._headers.get(b"x-request-id", b"").decode("latin-1")
+        self._backend = "none"
+        self._outcome = "ok"
+        self._head_sent = False
+        self._sent = bytearray()  # of a stream of Claude's, in the backends' API
+        self._reply = Reply()
+
+    async def run(self, receive: Receive) -> None:
+        raw = await read_body(receive)
+        if raw is None:
+            self._outcome = "client_gone"
+        else:
+            async with ClientWatch(receive) as client:
+                try:
+                    await self._answer(raw)
+                except ApiError as error:
+                    await self._refuse(error)
+                except NobodyError as error:
+                    headers = {"Retry-After": str(error.retry_after_seconds)}
+                    await self._refuse(self._dialect.error(503, str(error), NOBODY_CODE, headers))
+                except Exception as error:  # noqa: BLE001  # a client gets an answer, never a traceback
+                    # The place says enough for us; the message could hold what somebody wrote.
+                    _log.error("unexpected %s at %s", type(error).__name__, _place_of(error))
+                    message = "Pilot Light made a mistake. Its log says where."
+                    await self._refuse(self._dialect.error(500, message, "internal_error", {}))
+            if client.gone:
+                self._outcome = "client_gone"
+        self._metrics.requests.labels(self._dialect.name, self._backend, self._outcome).inc()
+
+    async def _answer(self, raw: bytes) -> None:
+        request = self._dialect.read(raw, self._headers.get(b"content-type", b"").decode("latin-1"))
+        self._reply = self._dialect.reply(request)
+        messages = strip_notices(request.body["messages"], self._endpoint.notices)
+        if messages is not None:
+            request = replace(request, body={**request.body, "messages": messages})
+        if messages is not None or request.original:
+            raw = orjson.dumps(request.body)
+        query = f"?{self._query}" if self._query else ""
+        headers = self._dialect.passed_forward(self._header_lines)
+        ask = Ask(self._dialect.backend_path + query, raw, self._request_id, headers)
+        by_name = request.model in ("local", self._status.local.model)
+
+        async def deliver(answer: Answer) -> None:
+            await self._deliver(request, answer, by_name=by_name)
+
+        try:
+            await failover.answer(
+                ask,
+                self._endpoint.upstream,
+                self._status,
+                by_name=by_name,
+                deliver=deliver,
+                begun=lambda: self._head_sent,
+            )
+        except UpstreamError as error:
+            await self._finish(request, ask, error.event)
+
+    async def _deliver(self, request: Request, answer: Answer, *, by_name: bool) -> None:
+        self._backend = answer.backend
+        if answer.status >= 500:
+            raise NobodyError(self._status, answer.retry_after_seconds, await answer.explanation())
+        if answer.status >= 400:
+            self._outcome = "client_error"
+        if self._backend != self._status.active and not by_name:
+            self._status.look_again()
+        headers = answer.headers
+        notice = False
+        if self._backend == "claude":
+            if self._dialect.counts_as_answer and answer.status < 400:
+                self._endpoint.conversations.answered_by_claude(request.body)
+        elif self._backend == "local" and not by_name:
+            reason = await self._status.reason_for(self._request_id)
+            self._metrics.fallbacks.labels(reason).inc()
+            headers.append((b"x-fallback-reason", reason.encode()))
+            notice = answer.status == 200 and self._wants_notice(request)
+        if not answer.is_stream:
+            await self._deliver_whole(answer, headers, notice=notice)
+        elif self._backend == "claude":
+            await self._deliver_claude_stream(answer, headers)
+        else:
+            await self._deliver_local_stream(answer, headers, notice=notice)
+
+    def _wants_notice(self, request: Request, *, even_when_known: bool = False) -> bool:
+        if not request.notice_allowed:
+            return False
+        if self._headers.get(b"x-pilot-notice", b"").strip().lower() == b"off":
+            return False
+        is_news = self._endpoint.conversations.tell(request.body)
+        return is_news or (even_when_known and self._endpoint.conversations.policy != "never")
+
+    async def _deliver_whole(self, answer: Answer, headers: list[tuple[bytes, bytes]], *, notice: bool) -> None:
+        body = await answer.whole()
+        if notice and (with_notice := self._with_notice(body)):
+            body = with_notice
+            self._metrics.notices.inc()
+        if answer.status == 200:
+            body = self._reply.whole(body)
+        await self._start(answer.status, [*headers, (b"content-length", b"%d" % len(body))])
+        await self._send({"type": "http.response.body", "body": body})
+
+    def _with_notice(self, body: bytes) -> bytes | None:
+        """The unary answer with the notice in front; None when it has no words, or no shape that we know."""
+        try:
+            answer = self._dialect.with_notice(orjson.loads(body), self._endpoint.notice)
+        except (ValueError, LookupError, TypeError, AttributeError):
+            return None
+        return orjson.dumps(answer) if answer else None
+
+    async def _deliver_local_stream(self, answer: Answer, headers: list[tuple[bytes, bytes]], *, notice: bool) -> None:
+        await self._start(answer.status, headers)
+        stream = self._dialect.notice_stream(self._endpoint.notice) if notice else None
+        self._metrics.notices.inc(notice)
+        opened = first_token = False
+        async for events in answer.events():
+            # The first event only opens the answer; it comes before prefill.
+            words = events if opened else events.partition(b"\n\n")[2]
+            opened = True
+            if not first_token and words and self._dialect.has_words(words):
+                first_token = True
+                self._observe(self._metrics.first_token)
+            await self._send_events(stream.feed(events) if stream else events)
+        await self._end()
+
+    async def _deliver_claude_stream(self, answer: Answer, headers: list[tuple[bytes, bytes]]) -> None:
+        await self._start(answer.status, headers)
+        self._observe(self._metrics.first_token)  # its head is held back until the first words
+        async for events in answer.events():
+            good, error_event = self._dialect.split_at_error(events)
+            self._sent += good
+            await self._send_events(good)
+            if error_event:
+                raise UpstreamError("the stream ended with an error", event=error_event)
+        if not self._dialect.has_ended(self._sent):
+            raise UpstreamError("the stream ended too early")
+        await self._end()
+
+    async def _finish(self, request: Request, ask: Ask, error_event: bytes) -> None:
+        """Bring a stream that broke to its end."""
+        if self._backend == "claude":
+            self._status.look_again()
+            self._outcome = await rescue(
+                request,
+                ask,
+                bytes(self._sent),
+                error_event,
+                dialect=self._dialect,
+                upstream=self._endpoint.upstream,
+                metrics=self._metrics,
+                line_wanted=lambda: self._wants_notice(request, even_when_known=True),
+                send=self._send_events,
+            )
+        else:
+            self._outcome = "broken"
+            await self._send_events(broken_off(self._dialect, self._request_id))
+        await self._end()
+
+    async def _refuse(self, error: ApiError) -> None:
+        self._outcome = "nobody" if error.status >= 500 else "client_error"
+        body = error.body_bytes(self._request_id)
+        if self._head_sent:
+            await self._send_events(self._dialect.error_event(body))
+            await self._end()
+            return
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+        headers += [(name.lower().encode(), value.encode()) for name, value in error.headers.items()]
+        await self._start(error.status, headers + self._dialect.error_headers(self._request_id))
+        await self._send({"type": "http.response.body", "body": body})
+
+    async def _start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        self._head_sent = True
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+        self._observe(self._metrics.first_byte)
+
+    async def _send_events(self, events: bytes) -> None:
+        if events:
+            await self._send({"type": "http.response.body", "body": self._reply.events(events), "more_body": True})
+
+    async def _end(self) -> None:
+        await self._send({"type": "http.response.body", "body": b""})
+
+    def _observe(self, histogram: Any) -> None:
+        histogram.labels(self._backend).observe(time.perf_counter() - self._arrived)
+
+
+def _place_of(error: Exception) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else "an unknown place"

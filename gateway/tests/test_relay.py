@@ -1,0 +1,291 @@
+"""One request through the gateway, between Unix-socket fakes: which attempt comes next, and what the client reads."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+
+import gateway.status.poller
+from gateway.app import create_app
+from gateway.settings import DEFAULT_NOTICE, Settings
+from odd_service import HEALTH, STATE, OddService, response
+
+CLAUDE = "X-Served-By: claude", "X-Model: claude-x"
+LOCAL = "X-Served-By: local", "X-Model: small"
+DENIED = STATE | {"state": "open", "reason": "auth", "detail": "Anthropic rejected the API key."}
+
+ASKED = {"model": "pilot", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}
+BODIES: dict[str, dict[str, Any]] = {
+    "/v1/chat/completions": ASKED,
+    "/v1/messages": ASKED,
+    "/v1/responses": {"model": "pilot", "input": "hi"},
+}
+
+
+def chat(text: str) -> bytes:
+    """A whole chat completion."""
+    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+    usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+    return orjson.dumps({"id": "c", "created": 1, "model": "m", "choices": [choice], "usage": usage})
+
+
+def message(text: str) -> bytes:
+    """A whole message."""
+    return orjson.dumps({"type": "message", "model": "m", "content": [{"type": "text", "text": text}]})
+
+
+def whole(path: str, text: str) -> bytes:
+    """A whole answer as the backends give it for this path."""
+    return message(text) if path == "/v1/messages" else chat(text)
+
+
+def chunk(text: str, finish_reason: str | None = None) -> bytes:
+    """A chunk of a stream."""
+    choice = {"index": 0, "delta": {"content": text}, "finish_reason": finish_reason}
+    return b"data: " + orjson.dumps({"id": "c", "created": 1, "model": "m", "choices": [choice]}) + b"\n\n"
+
+
+def stream(*events: bytes, headers: tuple[str, str] = CLAUDE, cut: bool = False) -> bytes:
+    """An event stream; `cut` off before its end."""
+    body = b"".join(events)
+    head = ["HTTP/1.1 200 OK", "Content-Type: text/event-stream", f"Content-Length: {len(body) + cut}", *headers]
+    return "\r\n".join([*head, "Connection: close"]).encode() + b"\r\n\r\n" + body
+
+
+def error_of(answer: httpx.Response) -> dict[str, Any]:
+    """The error object of either dialect."""
+    error: dict[str, Any] = answer.json()["error"]
+    return error
+
+
+class Rig:
+    """The gateway's app between fakes for nginx' upstream and for both services."""
+
+    def __init__(self, nginx: OddService, claude: OddService, local: OddService, client: httpx.AsyncClient) -> None:
+        self.nginx, self.claude, self.local, self.client = nginx, claude, local, client
+
+    async def ask(self, path: str = "/v1/chat/completions", **more: Any) -> httpx.Response:
+        """One request."""
+        return await self.client.post(path, json=BODIES[path] | more)
+
+    async def until(self, what: str, backend: str) -> None:
+        """Until the status names this backend; fails after the deadline."""
+        deadline = time.monotonic() + 10
+        while (await self.client.get("/status")).json()["active_backend"] != backend:
+            assert time.monotonic() < deadline, what
+            await asyncio.sleep(0.01)
+
+    async def read_metrics(self) -> str:
+        """The gateway's metrics."""
+        return (await self.client.get("/metrics")).text
+
+
+@pytest.fixture
+async def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rig]:
+    """Claude answers, local is ready."""
+    monkeypatch.setattr(gateway.status.poller, "POLL_SECONDS", 0.05)
+    monkeypatch.setattr(gateway.status.poller, "ADAPTER_HUNG_SECONDS", 0.3)
+    monkeypatch.setattr(gateway.status.poller, "LOCAL_HUNG_SECONDS", 0.3)
+    services = {name: OddService() for name in ("brains", "claude", "local")}
+    services["claude"].answer = response(orjson.dumps(STATE))
+    services["local"].answer = response(orjson.dumps(HEALTH))
+    app: Any = create_app(Settings(pilot_run_dir=tmp_path))
+    async with contextlib.AsyncExitStack() as stack:
+        for name, service in services.items():
+            await stack.enter_async_context(service.listening(tmp_path / f"{name}.sock"))
+        await stack.enter_async_context(lifespan(app))
+        transport = httpx.ASGITransport(app)
+        client = await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url="http://gateway"))
+        yield Rig(services["brains"], services["claude"], services["local"], client)
+
+
+@contextlib.asynccontextmanager
+async def lifespan(app: Callable[..., Any]) -> AsyncIterator[None]:
+    """The app's own lifespan, as a server would run it."""
+    to_app: asyncio.Queue[dict[str, str]] = asyncio.Queue()
+    from_app: asyncio.Queue[dict[str, str]] = asyncio.Queue()
+    running = asyncio.create_task(app({"type": "lifespan", "asgi": {"version": "3.0"}}, to_app.get, from_app.put))
+    await to_app.put({"type": "lifespan.startup"})
+    assert (await asyncio.wait_for(from_app.get(), 10))["type"] == "lifespan.startup.complete"
+    try:
+        yield
+    finally:
+        await to_app.put({"type": "lifespan.shutdown"})
+        await asyncio.wait_for(running, 10)
+
+
+@pytest.mark.parametrize("path", BODIES)
+async def test_claude_answers(rig: Rig, path: str) -> None:
+    """Without a notice, with the headers of who answered."""
+    rig.nginx.answer = response(whole(path, "Paris."), 200, "application/json", *CLAUDE)
+    answer = await rig.ask(path)
+    assert (answer.status_code, answer.headers["X-Served-By"]) == (200, "claude")
+    assert "Paris." in answer.text
+    assert DEFAULT_NOTICE not in answer.text
+    assert rig.nginx.asked == ["/v1/messages" if path == "/v1/messages" else "/v1/chat/completions"]
+
+
+@pytest.mark.parametrize("path", BODIES)
+async def test_local_answers_and_says_why_without_asking(rig: Rig, path: str) -> None:
+    """The last poll has said the reason: claude-adapter is not asked for it once more."""
+    rig.claude.answer = response(orjson.dumps(DENIED))
+    await rig.until("local is on", "local")
+    rig.nginx.answer = response(whole(path, "Paris."), 200, "application/json", *LOCAL)
+    answer = await rig.ask(path)
+    assert (answer.headers["X-Served-By"], answer.headers["X-Fallback-Reason"]) == ("local", "auth")
+    assert DEFAULT_NOTICE in answer.text
+    assert not [asked for asked in rig.claude.asked if asked.startswith("/reasons/")]
+    dialect = {"/v1/messages": "anthropic", "/v1/responses": "responses"}.get(path, "openai")
+    assert f'requests_total{{backend="local",dialect="{dialect}",outcome="ok"}} 1.0' in await rig.read_metrics()
+
+
+async def test_the_reason_of_a_surprise_is_asked_for(rig: Rig) -> None:
+    """Claude was usable at the last poll."""
+    rig.nginx.answer = response(chat("Paris."), 200, "application/json", *LOCAL)
+    rig.claude.answer = response(orjson.dumps(STATE | {"reason": "stall"}))
+    answer = await rig.ask()
+    assert answer.headers["X-Fallback-Reason"] == "stall"
+    assert [asked for asked in rig.claude.asked if asked.startswith("/reasons/")]
+
+
+@pytest.mark.parametrize("path", BODIES)
+async def test_a_lost_answer_is_asked_for_around_claude_and_once_more(rig: Rig, path: str) -> None:
+    """Three attempts, and then a refusal in the client's dialect; nothing of the lost ones has been sent."""
+    lost = response(whole(path, "Paris."), 200, "application/json", *LOCAL)[:-5]
+    rig.nginx.answer = lost
+    answer = await rig.ask(path)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert "Nobody can answer right now." in error_of(answer)["message"]
+    assert error_of(answer)["type"] == ("api_error" if path == "/v1/messages" else "service_unavailable")
+    backend_path = "/v1/messages" if path == "/v1/messages" else "/v1/chat/completions"
+    assert rig.nginx.asked == [backend_path, f"/local{backend_path}", f"/local{backend_path}"]
+
+
+async def test_a_hanging_adapter_is_gone_around_by_who_waits_and_by_who_comes(rig: Rig) -> None:
+    """The one that waits for it is freed when it is found to hang; the next one does not go there at all."""
+    rig.nginx.answers = {"/v1/chat/completions": None}
+    rig.nginx.answer = response(chat("Paris."), 200, "application/json", *LOCAL)
+    rig.claude.answer = None
+    for _ in range(2):
+        answer = await rig.ask()
+        assert (answer.status_code, answer.headers["X-Fallback-Reason"]) == (200, "adapter_down")
+    assert rig.nginx.asked == ["/v1/chat/completions"] + ["/local/v1/chat/completions"] * 2
+
+
+async def test_nobody_waits_for_a_hanging_local_model(rig: Rig) -> None:
+    """Claude is out, and the local model accepts connections and says nothing."""
+    rig.claude.answer = response(orjson.dumps(DENIED))
+    await rig.until("local is on", "local")
+    rig.nginx.answer = rig.local.answer = None
+    answer = await rig.ask()
+    assert answer.status_code == 503
+    assert "Anthropic rejected the API key." in error_of(answer)["message"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "retry_after", "says"),
+    [
+        (response(b"<html>", 503, "text/html"), "5", "It failed."),
+        (response(b"{}", 503, "application/json", "Retry-After: 7", *LOCAL), "7", "It failed."),
+        (response(b'{"error":{"message":"It is full."}}', 503, "application/json", *LOCAL), "5", "It is full."),
+        (response(b"null", 500, "application/json", "Retry-After: \xb2", *LOCAL), "5", "It failed."),
+        (response(b"[]", 504, "application/json", "Retry-After: " + "9" * 5000, *LOCAL), "5", "It failed."),
+    ],
+)
+async def test_an_error_of_the_last_backend_is_a_refusal(rig: Rig, answer: bytes, retry_after: str, says: str) -> None:
+    """With what it says, if that can be read."""
+    rig.nginx.answer = answer
+    refusal = await rig.ask()
+    assert (refusal.status_code, refusal.headers["Retry-After"]) == (503, retry_after)
+    assert f"The local model: {says}" in error_of(refusal)["message"]
+
+
+@pytest.mark.parametrize("served_by", ["X-Served-By: stranger", "X-Whatever: 1", "X-Served-By: claude\x00"])
+async def test_who_answered_is_a_closed_list(rig: Rig, served_by: str) -> None:
+    """It would become a label."""
+    rig.nginx.answer = response(chat("Paris."), 200, "application/json", served_by)
+    await rig.ask()
+    assert "stranger" not in await rig.read_metrics()
+
+
+async def test_a_local_answer_of_an_unknown_shape_passes_without_a_notice(rig: Rig) -> None:
+    """A 500 would be worse."""
+    rig.nginx.answer = response(b'{"choices":[]}', 200, "application/json", *LOCAL)
+    answer = await rig.ask()
+    assert (answer.status_code, answer.content) == (200, b'{"choices":[]}')
+
+
+BROKEN = [
+    ("cut off", stream(chunk("The cap"), cut=True), "adapter_down"),
+    ("ended early", stream(chunk("The cap")), "adapter_down"),
+    ("an error", stream(chunk("The cap"), b'data: {"error":{"code":"stall"}}\n\n'), "stall"),
+    ("CR LF and no space", stream(b"\r\n".join(chunk("The cap").replace(b": ", b":", 1).split(b"\n"))), "adapter_down"),
+]
+
+
+@pytest.mark.parametrize(("why", "broken", "reason"), BROKEN, ids=[case[0] for case in BROKEN])
+async def test_the_local_model_goes_on_with_a_broken_stream(rig: Rig, why: str, broken: bytes, reason: str) -> None:
+    """One stream with both parts and a line between them."""
+    rig.nginx.answers = {"/v1/chat/completions": broken}
+    rig.nginx.answer = stream(chunk("ital of"), chunk("", "stop"), b"data: [DONE]\n\n", headers=LOCAL)
+    answer = await rig.ask(stream=True)
+    assert answer.text.index("The cap") < answer.text.index("my smaller brain goes on") < answer.text.index("ital of")
+    assert answer.text.endswith("data: [DONE]\n\n")
+    assert f'rescues_total{{reason="{reason}"}} 1.0' in await rig.read_metrics()
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/responses"])
+async def test_a_stream_that_nobody_can_finish_ends_with_an_error(rig: Rig, path: str) -> None:
+    """In the client's own dialect."""
+    rig.nginx.answers = {"/v1/chat/completions": stream(chunk("The cap"), cut=True)}
+    rig.nginx.answer = response(b"{}", 503)
+    answer = await rig.ask(path, stream=True)
+    last = answer.text.strip().split("\n\n")[-1]
+    assert ("response.failed" if path == "/v1/responses" else '{"error"') in last
+    assert "broke off" in last
+
+
+async def test_a_finished_stream_lacks_only_its_end(rig: Rig) -> None:
+    """Nobody is asked for more."""
+    rig.nginx.answer = stream(chunk("Paris."), chunk("", "stop"))
+    answer = await rig.ask(stream=True)
+    assert answer.text.endswith("data: [DONE]\n\n")
+    assert len(rig.nginx.asked) == 1
+
+
+async def test_a_dead_nginx_is_a_refusal(rig: Rig, tmp_path: Path) -> None:
+    """Nobody listens."""
+    (tmp_path / "brains.sock").unlink()
+    assert (await rig.ask()).status_code == 503
+
+
+async def test_who_leaves_stops_the_work(rig: Rig) -> None:
+    """The connection to the backend ends with the client's."""
+    rig.nginx.answer = None
+    asking = asyncio.create_task(rig.ask())
+    deadline = time.monotonic() + 5
+    while not rig.nginx.asked:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.01)
+    assert rig.nginx.open == 1
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+    while rig.nginx.open:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("path", BODIES)
+async def test_a_slash_at_the_end_is_nothing(rig: Rig, path: str) -> None:
+    """Answered like the path without, and never by a redirect to where nobody listens."""
+    rig.nginx.answer = response(whole(path, "Paris."), 200, "application/json", *CLAUDE)
+    assert (await rig.client.post(f"{path}/", json=BODIES[path])).status_code == 200
+    for page in ("/status/", "/v1/models/", "/healthz//", "/"):
+        assert (await rig.client.get(page)).status_code == 200
+    assert (await rig.client.get("/nothing/")).status_code == 404
