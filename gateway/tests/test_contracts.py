@@ -13,6 +13,7 @@ from claude_adapter.key import ApiKey
 from claude_adapter.probe import Prober
 from claude_adapter.state import state_document
 from claude_adapter.taxonomy import REASONS, Fallback, ProbeResult
+from gateway.reasons import Words
 from gateway.status.contracts import (
     ClaudeView,
     ContractError,
@@ -24,7 +25,6 @@ from gateway.status.contracts import (
     read_retry_after,
     read_state,
 )
-from gateway.status.reasons import Words
 from local_llm.health import Health
 from odd_service import HEALTH, NO_DOCUMENTS, STATE, without
 

@@ -8,12 +8,12 @@ import pytest
 
 from claude_adapter.taxonomy import REASONS as ADAPTERS_REASONS
 from gateway.metrics import BACKENDS, Metrics
+from gateway.reasons import REASONS, WORDS, Words, words_for
 from gateway.status.badge import badge
 from gateway.status.document import full_document, public_document
 from gateway.status.fragment import fragment
 from gateway.status.history import History
 from gateway.status.poller import Status
-from gateway.status.reasons import REASONS, WORDS, Words, words_for
 
 DOCUMENTATION = Path(__file__).resolve().parents[2] / "docs" / "status.md"
 

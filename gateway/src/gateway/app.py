@@ -12,6 +12,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.api_docs.openapi import describe
+from gateway.api_docs.routes import router as api_docs_pages
 from gateway.dialects.chat_completions.dialect import ChatCompletions
 from gateway.dialects.errors import AnthropicError, ApiError, OpenAIError
 from gateway.dialects.interface import Dialect
@@ -76,6 +77,7 @@ def create_app(settings: Settings) -> ASGIApp:
     app.add_exception_handler(Exception, _unexpected_error)
 
     app.include_router(status_pages)
+    app.include_router(api_docs_pages)
 
     @app.get("/v1/models")
     @app.get(f"{_ANTHROPIC}/v1/models")

@@ -7,7 +7,7 @@ version that can say what comes in an event stream.
 from typing import Any
 
 from gateway.api_docs.schemas import SCHEMAS
-from gateway.status.reasons import REASONS
+from gateway.reasons import REASONS
 
 Json = dict[str, Any]
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from gateway.api_docs.dialect_schemas import DIALECT_SCHEMAS, TEXT, nullable
 from gateway.metrics import BACKENDS
-from gateway.status.reasons import REASONS
+from gateway.reasons import REASONS
 
 Json = dict[str, Any]
 

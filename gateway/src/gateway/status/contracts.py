@@ -13,7 +13,7 @@ from typing import Any, Literal, cast, get_args
 
 import orjson
 
-from gateway.status.reasons import Words
+from gateway.reasons import Words
 
 Json = dict[str, Any]
 BreakerState = Literal["closed", "half_open", "open", "down"]

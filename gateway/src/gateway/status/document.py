@@ -6,9 +6,9 @@ Keys are only ever added; one that changes its meaning makes a new version.
 import time
 from typing import Any, Literal
 
+from gateway.reasons import HEADLINES, words_for
 from gateway.status.history import SLOT_SECONDS, History
 from gateway.status.poller import Status
-from gateway.status.reasons import HEADLINES, words_for
 
 View = Literal["full", "public"]
 Json = dict[str, Any]

@@ -6,8 +6,8 @@ Its class names begin with `pilot-light`; the page that takes it in brings the s
 import time
 from html import escape
 
+from gateway.reasons import HEADLINES
 from gateway.status.document import Json
-from gateway.status.reasons import HEADLINES
 
 
 def fragment(document: Json) -> str:

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from gateway.metrics import BACKENDS, Metrics
+from gateway.reasons import REASONS
 from gateway.status.contracts import ClaudeView, LocalView, read_health, read_reason, read_state
 from gateway.status.incident import Incident
 from gateway.status.liveness import Liveness
 from gateway.status.polled import Polled, describe
-from gateway.status.reasons import REASONS
 
 _log = logging.getLogger(__name__)
 

@@ -5,7 +5,6 @@ from importlib.resources import files
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
 
-from gateway.api_docs.page import reference_page
 from gateway.dialects.errors import OpenAIError
 from gateway.status.badge import badge
 from gateway.status.document import Json, View, public_document
@@ -21,7 +20,7 @@ CONTENT_SECURITY_POLICY = (
 _SAFE = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 _FRESH = {**_SAFE, "Cache-Control": "no-store"}
 # Asked for again at every visit: a new version of the gateway shows at once.
-_ASSET = {**_SAFE, "Cache-Control": "no-cache"}
+ASSET_HEADERS = {**_SAFE, "Cache-Control": "no-cache"}
 _TYPES = {
     **dict.fromkeys(("page.css", "reference.css"), "text/css"),
     **dict.fromkeys(("page.js", "pilot-light.js"), "text/javascript"),
@@ -53,26 +52,19 @@ async def page(request: Request) -> Response:
     return HTMLResponse(_asset("index.html"), headers={**_FRESH, "Content-Security-Policy": CONTENT_SECURITY_POLICY})
 
 
-@router.get("/docs")
-async def reference(request: Request) -> Response:
-    """The API, described."""
-    headers = {**_ASSET, "Content-Security-Policy": CONTENT_SECURITY_POLICY}
-    return HTMLResponse(reference_page(request.app.openapi()), headers=headers)
-
-
 @router.get("/page/{name}")
 async def page_asset(request: Request, name: str) -> Response:
     """The page's style and script."""
     if name not in _TYPES:
         error = OpenAIError(404, f"There is nothing at {request.url.path}.", "not_found")
         return JSONResponse(error.body(), 404)
-    return Response(_asset(name), media_type=_TYPES[name], headers=_ASSET)
+    return Response(_asset(name), media_type=_TYPES[name], headers=ASSET_HEADERS)
 
 
 @router.get("/pilot-light.js")
 async def custom_element() -> Response:
     """The custom element <pilot-light>."""
-    return Response(_asset("pilot-light.js"), media_type=_TYPES["pilot-light.js"], headers=_ASSET)
+    return Response(_asset("pilot-light.js"), media_type=_TYPES["pilot-light.js"], headers=ASSET_HEADERS)
 
 
 @router.get("/status")
