@@ -83,6 +83,19 @@ def test_probe_does_not_close_what_it_cannot_prove(bench: Bench, reason: str) ->
     assert bench.refused() == reason
 
 
+def test_an_account_error_is_closed_by_a_trial(bench: Bench) -> None:
+    """A disabled organization may still be shown the list of models: a good probe does not light Claude up again."""
+    with bench.admit() as admission:
+        admission.failure(Fallback("permission", "x", needs_trial=True), "somebody")
+    assert not bench.breaker.wants_probe()
+    bench.breaker.probe_answered(proven=True)
+    assert bench.state() == ("open", "permission")
+    bench.now += 5
+    assert bench.state() == ("half_open", "permission")
+    bench.succeed()
+    assert bench.state() == ("closed", None)
+
+
 @pytest.mark.parametrize("reason", ["first_token", "stall"])
 def test_silence_is_tried_with_one_request(bench: Bench, reason: str) -> None:
     """A Claude that lists its models and says nothing more would cost every request the whole wait: so a good probe

@@ -147,7 +147,8 @@ def test_account_and_credential(status: int, message: str, reason: str, to_do: s
     body = error(types[status], message)
     verdict = classify_event(orjson.loads(body)) if streamed else classify_response(status, {}, body)
     assert isinstance(verdict, Fallback)
-    assert (verdict.reason, verdict.status, verdict.needs_evidence) == (reason, status, False)
+    assert (verdict.reason, verdict.status) == (reason, status)
+    assert (verdict.needs_evidence, verdict.needs_trial) == (False, True)
     assert to_do in verdict.detail
 
 

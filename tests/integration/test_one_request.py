@@ -14,7 +14,7 @@ DISABLED = "This organization has been disabled."
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages"])
 def test_a_disabled_organization_falls_back(keyed: Stack, anthropic: FakeAnthropic, path: str, streamed: bool) -> None:
     """Anthropic says it as if it were the client's mistake: local answers with the notice, and /status what to do."""
-    anthropic.script(status=400, message=DISABLED)
+    anthropic.script(status=400, message=DISABLED, paths="messages")
     question = {"role": "user", "content": f"Hello? {path} {streamed}"}
     body = {"model": "pilot", "max_tokens": 24, "messages": [question], "stream": streamed}
     response = keyed.client.post(path, json=body, headers={"anthropic-version": "2023-06-01"})

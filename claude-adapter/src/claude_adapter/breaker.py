@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from claude_adapter.circuit import OF_ONE_MODEL, SILENCE, TRIAL, Circuit, State
+from claude_adapter.circuit import OF_ONE_MODEL, SILENCE, Circuit, State, is_tried
 from claude_adapter.evidence import Evidence
 from claude_adapter.taxonomy import Fallback
 
@@ -151,7 +151,7 @@ class Breaker:
         now = self.clock()
         circuit = self._everything
         self.last_failure = (now, cause)
-        if circuit.state == "open" and cause.reason not in TRIAL:
+        if circuit.state == "open" and not is_tried(cause):
             circuit.cause, circuit.retry_at = cause, None
         else:
             self._open(circuit, cause, now)
@@ -173,7 +173,7 @@ class Breaker:
         for circuit in (self._everything, *self._models.values()):
             if circuit.state == "open" and circuit.cause is not None:
                 circuit.opens = 1
-                circuit.retry_at = now if circuit.cause.reason in TRIAL else None
+                circuit.retry_at = now if is_tried(circuit.cause) else None
 
     def drill(self, seconds: float) -> None:
         """Pretend an outage for `seconds` from now; 0 ends it."""
@@ -186,8 +186,12 @@ class Breaker:
     def wants_probe(self) -> bool:
         """Whether a probe could close anything, or tell more."""
         return self._has_key and any(
-            (circuit.state == "open" and circuit.cause is not None and circuit.cause.reason not in TRIAL - SILENCE)
-            or circuit.failed_at is not None
+            circuit.failed_at is not None
+            or (
+                circuit.state == "open"
+                and circuit.cause
+                and (circuit.cause.reason in SILENCE or not is_tried(circuit.cause))
+            )
             for circuit in (self._everything, *self._models.values())
         )
 

@@ -49,7 +49,7 @@ class Circuit:
             self.close(now)
         if self.state != "open" or self.cause is None or self.retry_at is None or now < self.retry_at:
             return
-        if self.cause.reason in TRIAL or not self.proven:
+        if is_tried(self.cause) or not self.proven:
             self.state, self.changed_at, self.trial_taken = "half_open", now, False
         else:
             self.close(now)
@@ -61,7 +61,7 @@ class Circuit:
         self.opens = self.opens + 1 if soon or tried else 1
         self.state, self.cause, self.changed_at, self.trial_taken = "open", cause, now, False
         self.proven, self.failed_at = True, None
-        self.retry_at = now + self._trial_delay_seconds(cause) if cause.reason in TRIAL else None
+        self.retry_at = now + self._trial_delay_seconds(cause) if is_tried(cause) else None
 
     def doubt(self, cause: Fallback, now: float) -> None:
         """Several requests have failed, though no probe has: half open at once."""
@@ -78,7 +78,7 @@ class Circuit:
 
     def probe_answered(self, now: float, *, proven: bool) -> None:
         """A probe did not fail: the outage ends now, or after a while when that has gone wrong just before."""
-        if self.state == "open" and self.cause is not None and self.cause.reason not in TRIAL and self.retry_at is None:
+        if self.state == "open" and self.cause and not is_tried(self.cause) and self.retry_at is None:
             damping_seconds = 0.0 if self.opens <= 1 else min(_DAMPING_LONGEST_SECONDS, 2.0 ** (self.opens - 2))
             self.retry_at, self.proven = self.changed_at + damping_seconds, proven
         self.refresh(now)
@@ -87,3 +87,8 @@ class Circuit:
         if cause.retry_after_seconds is not None:
             return min(_RETRY_AFTER_LONGEST_SECONDS, max(_RETRY_AFTER_SHORTEST_SECONDS, cause.retry_after_seconds))
         return min(_TRIAL_LONGEST_DELAY_SECONDS, _TRIAL_FIRST_DELAY_SECONDS * 2.0 ** min(self.opens - 1, 10))
+
+
+def is_tried(cause: Fallback) -> bool:
+    """Whether only a real request can prove that this is over."""
+    return cause.needs_trial or cause.reason in TRIAL

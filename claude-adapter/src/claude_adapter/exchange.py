@@ -17,7 +17,7 @@ import orjson
 from starlette.types import Message, Receive, Scope, Send
 
 from claude_adapter.breaker import Admission, Breaker
-from claude_adapter.circuit import TRIAL
+from claude_adapter.circuit import is_tried
 from claude_adapter.claude import Claude, RawAnswer
 from claude_adapter.clock import ProgressClock
 from claude_adapter.doubts import Doubts
@@ -137,7 +137,7 @@ class Exchange(ABC):
             except UpstreamError as error:
                 if isinstance(error.verdict, Fallback):
                     _log.warning("Claude failed: %s: %s", error.verdict.reason, error.verdict.detail)
-                    if self.spends or not (error.verdict.needs_evidence or error.verdict.reason in TRIAL):
+                    if self.spends or not (error.verdict.needs_evidence or is_tried(error.verdict)):
                         admission.failure(error.verdict, asker(self._request))
                 elif self.spends:
                     admission.success()

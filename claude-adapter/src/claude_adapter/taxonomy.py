@@ -44,6 +44,7 @@ class Fallback:
     """Claude's or the operator's failure: the backup should answer. `detail` tells the operator what to do.
 
     `needs_evidence`: it may be about this one request only, so that it says nothing yet about those of others.
+    `needs_trial`: only a real request can show that it is over, also where a probe is answered.
     """
 
     reason: str
@@ -51,6 +52,7 @@ class Fallback:
     retry_after_seconds: float | None = None
     status: int | None = None
     needs_evidence: bool = False
+    needs_trial: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +158,8 @@ def _classify(status: int, error: Mapping[str, Any] | None, retry_after_seconds:
     message = str((error or {}).get("message") or "")
     kind = str((error or {}).get("type") or "")
     if status in _ACCOUNT_STATUSES and (row := account_error(error)) is not None:
-        return Fallback(row.reason, row.detail, retry_after_seconds if row.reason == "quota" else None, status)
+        retry_after_seconds = retry_after_seconds if row.reason == "quota" else None
+        return Fallback(row.reason, row.detail, retry_after_seconds, status, needs_trial=True)
     match status:
         case 401:
             return Fallback("auth", "Anthropic refused the API key: replace it.", None, status)
