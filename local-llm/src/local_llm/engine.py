@@ -27,6 +27,7 @@ from local_llm.pieces import Pieces
 from local_llm.prefix_cache import PrefixCache
 from local_llm.prompt import Prompt
 from local_llm.rates import PrefillRate
+from local_llm.repetition import Repetition
 from local_llm.threads import WritingThreads
 
 # llama_cpp.server's own lock is the queue: first come, first served, and a route of that server would have to wait in
@@ -74,6 +75,7 @@ class Engine:
         *,
         queue_limit: int,
         queue_seconds: float,
+        answer_seconds: float,
     ) -> None:
         self.ready = False
         self.depth = 0
@@ -86,6 +88,7 @@ class Engine:
         self._vocabulary: Any = llama._model.vocab  # no public way to single token pieces
         self._queue_limit = queue_limit
         self._queue_seconds = queue_seconds
+        self._answer_seconds = answer_seconds
         self._recent_turn_seconds = 3.0
         self._thread = ThreadPoolExecutor(1, "llama")
 
@@ -185,8 +188,10 @@ class Engine:
         metrics.prompt_tokens.inc(len(prompt.tokens))
         metrics.dropped_turns.inc(prompt.dropped_turns)
         pieces = Pieces(prompt.stops, trim_start=not prompt.continues)
+        repetition = Repetition()
         generated = 0
         reason: FinishReason = "length"
+        ends_at = math.inf
         llama.set_seed(random.getrandbits(32) if prompt.seed is None else prompt.seed & 0xFFFFFFFF)
         for token in self._tokens(prompt, cached, stop):
             if llama_cpp.llama_vocab_is_eog(self._vocabulary, token):
@@ -194,12 +199,14 @@ class Engine:
                 break
             generated += 1
             metrics.generated_tokens.inc()
+            if generated == 1:
+                ends_at = time.monotonic() + self._answer_seconds
             if text := pieces.feed(self._bytes_of(token)):
                 emit(text)
             if pieces.stopped:
                 reason = "stop"
                 break
-            if generated >= prompt.max_tokens:
+            if generated >= prompt.max_tokens or repetition.observe(token) or time.monotonic() >= ends_at:
                 break
         if text := pieces.finish():
             emit(text)

@@ -46,6 +46,7 @@ class LoadedModel:
             metrics,
             queue_limit=settings.local_queue,
             queue_seconds=settings.local_queue_seconds,
+            answer_seconds=settings.local_answer_seconds,
         )
         limits = Limits(soul, settings.local_max_tokens, settings.local_first_word_seconds, settings.local_tools, stops)
         self.prompter = Prompter(llama, Template(llama, stops), prefixes, rate, limits)

@@ -61,7 +61,7 @@ class Limits:
     """What the operator set for prompts and answers."""
 
     soul: str
-    answer_tokens: int  # when the client names none
+    answer_tokens: int  # when the client names none, and at most
     first_word_seconds: float
     tools: Literal["drop", "pass"] = "drop"
     stops: tuple[str, ...] = ()  # of the model, beside the client's
@@ -88,7 +88,7 @@ class Prompter:
         grammar = None if wanted is None else grammar_for(wanted, self._llama)
         tools = self._offered(request) if wanted is None else ()
         conversation = self._told(request, forced, tools)
-        max_tokens = request.wanted_tokens or self._limits.answer_tokens
+        max_tokens = min(request.wanted_tokens or self._limits.answer_tokens, self._limits.answer_tokens)
         window = self._context_tokens - min(max_tokens, int(self._context_tokens * _ANSWER_SHARE))
         fitted, tokens = self._fitted_in_time(conversation, window)
         return Prompt(

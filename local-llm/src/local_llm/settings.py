@@ -40,7 +40,12 @@ class Settings(BaseSettings):
     local_soul: Path | None = Field(None, description="a short persona, as a text file")
     local_tools: Literal["drop", "pass"] = Field("drop", description="whether the model is shown the client's tools")
     local_cache_mb: int = Field(128, ge=0, description="memory for what was read of other conversations")
-    local_max_tokens: int = Field(512, ge=1, description="length of an answer when the client names none")
+    local_max_tokens: int = Field(
+        1024, ge=1, description="length of an answer when the client names none, and of any answer at most"
+    )
+    local_answer_seconds: float = Field(
+        60, gt=0, le=3600, description="how long writing an answer may take, from its first token on"
+    )
     pilot_run_dir: Path = Field(Path(".run"), description="directory of the sockets")
 
     @property
