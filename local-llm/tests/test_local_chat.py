@@ -306,12 +306,7 @@ async def test_a_message_cannot_speak_as_the_system(server: Server) -> None:
         ),
         (
             b'{"messages": [{"role": "user", "content": "x"}], "response_format": {"type": "json_schema",'
-            b' "json_schema": {"schema": {"$ref": "https://example.com/x"}}}}',
-            "response_format.json_schema.schema",
-        ),
-        (
-            b'{"messages": [{"role": "user", "content": "x"}], "response_format": {"type": "json_schema",'
-            b' "json_schema": {"schema": {"type": "string", "pattern": "^(((("}}}}',
+            b' "json_schema": {"schema": 7}}}',
             "response_format.json_schema.schema",
         ),
     ],

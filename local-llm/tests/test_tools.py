@@ -38,9 +38,8 @@ def test_calls_are_found_in_text(pieces: list[str], parts: list[Part] | None) ->
 
 
 def test_one_forced_tool_is_its_arguments() -> None:
-    """The grammar is the tool's own schema, and nothing goes out before the call is whole."""
+    """The text is the arguments, and nothing goes out before the call is whole."""
     forced = ForcedCall((WEATHER,))
-    assert forced.schema == WEATHER.parameters
     assert "get_weather" in forced.instruction
     reader = ForcedCallReader(forced)
     assert reader.feed('{"city":') == []
@@ -50,21 +49,35 @@ def test_one_forced_tool_is_its_arguments() -> None:
 
 def test_one_of_several_forced_tools_is_named() -> None:
     """The answer says which."""
-    forced = ForcedCall((TIME, WEATHER))
-    assert [each["properties"]["name"] for each in forced.schema["anyOf"]] == [
-        {"const": "get_time"},
-        {"const": "get_weather"},
-    ]
-    reader = ForcedCallReader(forced)
+    reader = ForcedCallReader(ForcedCall((TIME, WEATHER)))
     reader.feed(CALL)
     assert reader.finish() == [CALLED]
 
 
-def test_half_a_forced_call_is_none() -> None:
+@pytest.mark.parametrize("text", ['{"city": "Par', "7", "[]", ""])
+def test_half_a_forced_call_is_none(text: str) -> None:
     """Cut off by its length: nobody may run it."""
     reader = ForcedCallReader(ForcedCall((WEATHER,)))
-    reader.feed('{"city": "Par')
+    reader.feed(text)
     assert reader.finish() == []
+
+
+@pytest.mark.parametrize(
+    "text", ['{"name": "rm", "arguments": {}}', '{"name": "get_time"}', '{"name": 1, "arguments": {}}']
+)
+def test_no_call_of_another_tool(text: str) -> None:
+    """One of those that were forced, with arguments, or none."""
+    reader = ForcedCallReader(ForcedCall((TIME, WEATHER)))
+    reader.feed(text)
+    assert reader.finish() == []
+
+
+def test_a_schema_too_deep_to_be_shown() -> None:
+    """The tool is named all the same."""
+    schema: dict[str, Any] = {"type": "string"}
+    for _ in range(300):
+        schema = {"items": schema}
+    assert "deep" in ForcedCall((Tool("deep", "", schema),)).instruction
 
 
 def test_tools_are_shown_as_models_know_them() -> None:

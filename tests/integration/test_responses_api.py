@@ -105,3 +105,20 @@ def test_the_document_describes_all_that_is_served(keyless: Stack) -> None:
     for path in ("/v1/chat/completions", "/v1/responses", "/v1/messages", "/v1/messages/count_tokens"):
         assert {"200", "400", "415", "503"} <= set(document["paths"][path]["post"]["responses"])
     assert keyless.client.get("/docs").status_code == 200
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_local_answer_that_is_ended_is_incomplete(keyless_client: openai.OpenAI, streamed: bool) -> None:
+    """Here because it repeats itself; whatever length the client allows."""
+    schema: Any = {"type": "json_schema", "name": "laughter", "schema": {"const": "ha " * 1000}}
+    asked: Any = {"model": "pilot", "input": "Laugh.", "text": {"format": schema}, "max_output_tokens": 128_000}
+    if streamed:
+        with keyless_client.responses.stream(**asked) as stream:
+            for event in stream:
+                last = event
+        assert last.type == "response.incomplete"
+        answer: Any = last.response
+    else:
+        answer = keyless_client.responses.create(**asked)
+    assert (answer.status, answer.incomplete_details.reason) == ("incomplete", "max_output_tokens")
+    assert 200 < answer.usage.output_tokens < 300

@@ -18,10 +18,14 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from typing import Any, Literal
 
 import llama_cpp
+import numpy as np
+from llama_cpp.llama import LogitsProcessorList
 from llama_cpp.server.app import get_llama_proxy
+from numpy.typing import NDArray
 
 from local_llm.answer import Answer, FinishReason, Usage
 from local_llm.errors import BusyError
+from local_llm.grammar import Constraint
 from local_llm.metrics import Metrics
 from local_llm.pieces import Pieces
 from local_llm.prefix_cache import PrefixCache
@@ -206,6 +210,9 @@ class Engine:
             if pieces.stopped:
                 reason = "stop"
                 break
+            if prompt.constraint and prompt.constraint.complete:
+                reason = "stop"
+                break
             if generated >= prompt.max_tokens or repetition.observe(token) or time.monotonic() >= ends_at:
                 break
         if text := pieces.finish():
@@ -216,6 +223,7 @@ class Engine:
         """The model's tokens, timed. Raises `StoppedError` within one of them."""
         llama, metrics = self._llama, self.metrics
         began = time.monotonic()
+        mask = _Mask(prompt.constraint) if prompt.constraint else None
         tokens = llama.generate(
             prompt.tokens,
             top_k=int(prompt.sampling["top_k"]),
@@ -225,11 +233,13 @@ class Engine:
             repeat_penalty=prompt.sampling["repeat_penalty"],
             frequency_penalty=prompt.sampling["frequency_penalty"],
             presence_penalty=prompt.sampling["presence_penalty"],
-            grammar=prompt.grammar,
+            logits_processor=LogitsProcessorList([mask]) if mask else None,
         )
         try:
             with _abortable(llama, stop):
                 token = next(tokens)
+            if mask:
+                mask.consume(token)
             first_token = time.monotonic()
             metrics.prefill_seconds.observe(first_token - began)
             self._rate.observe(len(prompt.tokens) - cached, cached, first_token - began)
@@ -242,6 +252,8 @@ class Engine:
                     yield token
                     yielded += 1
                     token = self._written(tokens)
+                    if mask:
+                        mask.consume(token)
             finally:
                 if yielded > 1:
                     metrics.decode_rate.observe((yielded - 1) / (time.monotonic() - first_token))
@@ -271,6 +283,25 @@ class Engine:
         buffer = ctypes.create_string_buffer(_LONGEST_PIECE_BYTES)
         size = llama_cpp.llama_token_to_piece(self._vocabulary, token, buffer, _LONGEST_PIECE_BYTES, 0, False)
         return buffer.raw[: max(0, size)]
+
+
+class _Mask:
+    """A constraint as llama_cpp's sampler takes it: made between tokens, for in there nothing may be raised."""
+
+    def __init__(self, constraint: Constraint) -> None:
+        self._constraint = constraint
+        self._refused = ~constraint.allowed()
+
+    def consume(self, token: int) -> None:
+        """This token has come; ready for the next."""
+        self._constraint.consume(token)
+        if not self._constraint.complete:
+            self._refused = ~self._constraint.allowed()
+
+    def __call__(self, _: Any, logits: NDArray[np.single]) -> NDArray[np.single]:
+        """Those of tokens that may not come are put out of reach, in place."""
+        logits[self._refused] = -np.inf
+        return logits
 
 
 @contextmanager

@@ -8,11 +8,10 @@ from functools import cache
 from typing import Literal
 
 import llama_cpp
-from llama_cpp.llama_grammar import LlamaGrammar
 
 from local_llm.fit import Count, Fitted, fit
 from local_llm.flatten import Conversation, Message, flatten
-from local_llm.grammar import grammar_for, wanted_json
+from local_llm.grammar import Constraint, Grammars, wanted_json
 from local_llm.prefix_cache import PrefixCache
 from local_llm.rates import PrefillRate
 from local_llm.request import ChatRequest
@@ -43,7 +42,7 @@ class Prompt:
     sampling: Mapping[str, float]
     seed: int | None
     stops: list[str]
-    grammar: LlamaGrammar | None
+    constraint: Constraint | None
     continues: bool  # the answer goes on in mid-sentence
     dropped_turns: int
     forced_call: ForcedCall | None = None
@@ -78,26 +77,29 @@ class Prompter:
         self._prefixes = prefixes
         self._rate = rate
         self._limits = limits
+        self._grammars = Grammars(llama)
         self._context_tokens = llama.n_ctx()
         self._soul_tokens = len(self.soul_prefix())
 
     def prepare(self, request: ChatRequest) -> Prompt:
-        """Blocking, some milliseconds, a few hundred for the longest. Raises `BadRequestError`."""
+        """Blocking, some milliseconds, a few hundred for the longest; a second for JSON. Raises `BadRequestError`."""
         forced = request.forced_call
         wanted = wanted_json(request.response_format, forced)
-        grammar = None if wanted is None else grammar_for(wanted, self._llama)
+        constraint = None if wanted is None else self._grammars.constraint(wanted)
         tools = self._offered(request) if wanted is None else ()
         conversation = self._told(request, forced, tools)
+        if wanted and constraint and not forced and not constraint.whole:
+            conversation = _asked(conversation, wanted.instruction)
         max_tokens = min(request.wanted_tokens or self._limits.answer_tokens, self._limits.answer_tokens)
         window = self._context_tokens - min(max_tokens, int(self._context_tokens * _ANSWER_SHARE))
         fitted, tokens = self._fitted_in_time(conversation, window)
         return Prompt(
             tokens=tokens,
             max_tokens=min(max_tokens, self._context_tokens - len(tokens)),
-            sampling=_sampling(request, is_json=grammar is not None),
+            sampling=_sampling(request, is_json=constraint is not None),
             seed=request.seed,
             stops=[] if forced else [*request.stops, *self._limits.stops],
-            grammar=grammar,
+            constraint=constraint,
             continues=bool(fitted.partial),
             dropped_turns=fitted.dropped_turns,
             forced_call=forced,
@@ -130,9 +132,7 @@ class Prompter:
             system = f"{conversation.system or self._limits.soul}\n\n{offer(tools)}"
             return replace(conversation, system=system)
         if forced:
-            *turns, (*said, last) = conversation.turns
-            asked = replace(last, text=f"{last.text}\n\n{forced.instruction}")
-            return replace(conversation, turns=(*turns, (*said, asked)), partial="")
+            return replace(_asked(conversation, forced.instruction), partial="")
         return conversation
 
     def _fitted_in_time(self, conversation: Conversation, window: int) -> tuple[Fitted, list[int]]:
@@ -158,6 +158,12 @@ class Prompter:
             # Texts counted alone and joined differ by a few tokens, and a template may add words of its own.
             budget -= len(tokens) - limit + 8
         raise RuntimeError("the prompt does not converge on its budget")
+
+
+def _asked(conversation: Conversation, instruction: str) -> Conversation:
+    """With an instruction behind the last message."""
+    *turns, (*said, last) = conversation.turns
+    return replace(conversation, turns=(*turns, (*said, replace(last, text=f"{last.text}\n\n{instruction}"))))
 
 
 def _sampling(request: ChatRequest, *, is_json: bool) -> Mapping[str, float]:

@@ -11,7 +11,7 @@ import orjson
 from local_llm.errors import BadRequestError
 
 OPENING, CLOSING = "<tool_call>", "</tool_call>"  # as Hermes and Qwen models write them
-_SHOWN_SCHEMA_CHARACTERS = 1500  # the grammar holds the model to the rest
+_SHOWN_CHARACTERS = 1500  # the grammar holds the model to the rest
 _ANY_OBJECT: Mapping[str, Any] = {"type": "object"}
 
 
@@ -66,23 +66,6 @@ class ForcedCall:
     tools: tuple[Tool, ...]
 
     @property
-    def schema(self) -> Mapping[str, Any]:
-        """What the answer must be: one tool's arguments, or the name of one of several with its arguments."""
-        if len(self.tools) == 1:
-            return self.tools[0].parameters
-        return {
-            "anyOf": [
-                {
-                    "type": "object",
-                    "properties": {"name": {"const": tool.name}, "arguments": tool.parameters},
-                    "required": ["name", "arguments"],
-                    "additionalProperties": False,
-                }
-                for tool in self.tools
-            ]
-        }
-
-    @property
     def instruction(self) -> str:
         """What the model is told, behind the last message."""
         which = self.tools[0].name if len(self.tools) == 1 else "one tool"
@@ -107,9 +90,14 @@ class ForcedCallReader:
             said = orjson.loads(self._text)
         except orjson.JSONDecodeError:
             return []
+        if not isinstance(said, dict):
+            return []
         if len(self._tools) == 1:
             return [ToolCall(self._tools[0].name, self._text.strip())]
-        return [ToolCall(said["name"], orjson.dumps(said["arguments"]).decode())]
+        name, arguments = said.get("name"), said.get("arguments")
+        if not isinstance(arguments, dict) or name not in {tool.name for tool in self._tools}:
+            return []
+        return [ToolCall(name, orjson.dumps(arguments).decode())]
 
 
 class CallFinder:
@@ -224,9 +212,16 @@ def forced_call(tools: Sequence[Tool], choice: Any) -> ForcedCall:
     )
 
 
+def shown_schema(schema: Mapping[str, Any]) -> str:
+    """A schema's text for the model to read: its beginning, and nothing of one that is nested too deeply to be text."""
+    try:
+        return orjson.dumps(schema).decode()[:_SHOWN_CHARACTERS]
+    except orjson.JSONEncodeError:
+        return ""
+
+
 def _shown(tool: Tool) -> str:
-    schema = orjson.dumps(tool.parameters).decode()[:_SHOWN_SCHEMA_CHARACTERS]
-    return f"{tool.name}: {tool.description[:_SHOWN_SCHEMA_CHARACTERS]} {schema}"
+    return f"{tool.name}: {tool.description[:_SHOWN_CHARACTERS]} {shown_schema(tool.parameters)}"
 
 
 def _possible_opening_length(text: str) -> int:
