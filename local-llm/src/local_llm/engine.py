@@ -186,6 +186,7 @@ class Engine:
     def _generate(self, prompt: Prompt, stop: threading.Event, emit: Callable[[str], None]) -> Answer:
         """In the thread: one answer. Raises `StoppedError`."""
         llama, metrics = self._llama, self.metrics
+        prompt = prompt.in_time()
         # One token is always evaluated again: the next one is guessed from it.
         cached = min(self._prefixes.prepare(prompt.tokens), len(prompt.tokens) - 1)
         metrics.cache_bytes.set(self._prefixes.saved_bytes)

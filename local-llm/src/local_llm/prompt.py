@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Literal
@@ -47,6 +47,11 @@ class Prompt:
     dropped_turns: int
     forced_call: ForcedCall | None = None
     offered_tools: tuple[Tool, ...] = ()
+    made_again: Callable[[Prompt], Prompt] = lambda prompt: prompt
+
+    def in_time(self) -> Prompt:
+        """The same, at the time of its turn: fitted again when the cache has lost what it counted on meanwhile."""
+        return self.made_again(self)
 
     def reader(self) -> Reader:
         """What makes parts of an answer out of the model's text."""
@@ -93,6 +98,13 @@ class Prompter:
         max_tokens = min(request.wanted_tokens or self._limits.answer_tokens, self._limits.answer_tokens)
         window = self._context_tokens - min(max_tokens, int(self._context_tokens * _ANSWER_SHARE))
         fitted, tokens = self._fitted_in_time(conversation, window)
+
+        def made_again(prompt: Prompt) -> Prompt:
+            if self._is_read_in_time(prompt.tokens):
+                return prompt
+            fitted, tokens = self._fitted_in_time(conversation, window)
+            return replace(prompt, tokens=tokens, dropped_turns=fitted.dropped_turns)
+
         return Prompt(
             tokens=tokens,
             max_tokens=min(max_tokens, self._context_tokens - len(tokens)),
@@ -104,6 +116,7 @@ class Prompter:
             dropped_turns=fitted.dropped_turns,
             forced_call=forced,
             offered_tools=tools,
+            made_again=made_again,
         )
 
     def count(self, request: ChatRequest) -> int:
@@ -139,14 +152,16 @@ class Prompter:
         """As much as the window holds when most of it was read before; else what can be read in time."""
         counted = cache(self._template.count)
         fitted, tokens = self._fitted(conversation, window, counted)
-        cached = self._prefixes.cached_tokens(tokens)
-        seconds = self._limits.first_word_seconds
-        within = self._rate.tokens_within(seconds)
-        if within is None or self._rate.seconds(len(tokens) - cached, cached) <= seconds:
+        within = self._rate.tokens_within(self._limits.first_word_seconds)
+        if within is None or self._is_read_in_time(tokens):
             return fitted, tokens
         # The soul was read at start, but where it is used is not known before: it is small beside the rest.
         free = 0 if conversation.system else self._soul_tokens
         return self._fitted(conversation, min(window, within + free), counted)
+
+    def _is_read_in_time(self, tokens: list[int]) -> bool:
+        cached = self._prefixes.cached_tokens(tokens)
+        return self._rate.seconds(len(tokens) - cached, cached) <= self._limits.first_word_seconds
 
     def _fitted(self, conversation: Conversation, limit: int, count: Count) -> tuple[Fitted, list[int]]:
         budget = limit
