@@ -5,8 +5,8 @@ from typing import Any
 import orjson
 import pytest
 
-from gateway.dialects.messages.dialect import Messages
-from gateway.dialects.messages.stream import NoticeBlock, PartialMessage, block_stop, event, put_in_front, text_delta
+from gateway.dialects.messages.dialect import Messages, put_in_front
+from gateway.dialects.messages.stream import NoticeBlock, PartialMessage, block_stop, event, text_delta
 from gateway.dialects.messages.stream import text_start as start
 from gateway.dialects.sse import EventReader
 from message_stream import add_up, check_order, read_event

@@ -18,7 +18,7 @@ from gateway.relay import failover
 from gateway.relay.client import ClientWatch, read_body
 from gateway.relay.failover import NobodyError
 from gateway.relay.notice import Conversations, strip_notices
-from gateway.relay.rescue import broken_off, rescue
+from gateway.relay.rescue import Rescue, broken_off
 from gateway.relay.upstream import Answer, Ask, Upstream, UpstreamError
 from gateway.status.poller import Status
 
@@ -203,17 +203,16 @@ class _Exchange:
         """Bring a stream that broke to its end."""
         if self._backend == "claude":
             self._status.look_again()
-            self._outcome = await rescue(
+            rescue = Rescue(
                 request,
                 ask,
-                bytes(self._sent),
-                error_event,
-                dialect=self._dialect,
-                upstream=self._endpoint.upstream,
-                metrics=self._metrics,
+                self._dialect,
+                self._endpoint.upstream,
+                self._metrics,
                 line_wanted=lambda: self._wants_notice(request, even_when_known=True),
                 send=self._send_events,
             )
+            self._outcome = await rescue.run(bytes(self._sent), error_event)
         else:
             self._outcome = "broken"
             await self._send_events(broken_off(self._dialect, self._request_id))

@@ -4,7 +4,7 @@ from gateway.dialects import sse
 from gateway.dialects.errors import AnthropicError
 from gateway.dialects.interface import Dialect, Json, NoticeStream, PartialAnswer, Request
 from gateway.dialects.messages.request import read_messages_request
-from gateway.dialects.messages.stream import NoticeBlock, PartialMessage, put_in_front
+from gateway.dialects.messages.stream import NoticeBlock, PartialMessage
 
 PATH = "/v1/messages"
 COUNT_PATH = "/v1/messages/count_tokens"
@@ -117,3 +117,16 @@ class CountTokens(Messages):
 
 def _error_of(error_event: bytes) -> object:
     return next((sse.document(event).get("error") for event in sse.split(error_event)), None)
+
+
+def put_in_front(message: Json, notice: str) -> Json | None:
+    """The unary message with the notice as its first paragraph, or None when it is a tool-call-only answer."""
+    blocks: list[Json] = message["content"]
+    words = next((block for block in blocks if block.get("type") == "text"), None)
+    if words is not None:
+        words["text"] = f"{notice}\n\n{words['text']}"
+    elif blocks:
+        return None
+    else:
+        blocks.append({"type": "text", "text": notice})
+    return message

@@ -190,16 +190,3 @@ class PartialMessage:
             return b""
         self._open = None
         return block_stop(self._blocks - 1)
-
-
-def put_in_front(message: Json, notice: str) -> Json | None:
-    """The unary message with the notice as its first paragraph, or None when it is a tool-call-only answer."""
-    blocks: list[Json] = message["content"]
-    words = next((block for block in blocks if block.get("type") == "text"), None)
-    if words is not None:
-        words["text"] = f"{notice}\n\n{words['text']}"
-    elif blocks:
-        return None
-    else:
-        blocks.append({"type": "text", "text": notice})
-    return message
