@@ -4,7 +4,7 @@ SHELL := /bin/sh
 PYTHON := .venv/bin/python
 PARTS := gateway claude-adapter local-llm native tests
 
-.PHONY: help setup run stop up down drill faults model test test-unit test-models test-integration test-chaos test-page test-clients test-slow screenshots test-monitoring test-containers lint format bench
+.PHONY: help setup run stop up down drill faults model test test-unit test-models test-integration test-chaos test-page test-clients test-slow soak screenshots test-monitoring test-containers lint format bench
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ test-integration: setup  ## the real stack, started as `make run` starts it
 
 test-chaos: setup  ## faults, kills, freezes and limits, and a soak of SOAK_SECONDS (180)
 	$(PYTHON) -m pytest -s tests/chaos
+
+soak: setup  ## the soak alone, long and with other draws each time: SOAK_SECONDS (1800), SOAK_SEED
+	SOAK_SECONDS=$${SOAK_SECONDS:-1800} SOAK_SEED=$${SOAK_SEED:-$$(date +%s)} $(PYTHON) -m pytest -s tests/chaos/test_soak.py
 
 test-page: setup  ## the status page in Chromium, if one is installed
 	$(PYTHON) -m pytest tests/page

@@ -101,7 +101,7 @@ if [ -s "$run_dir/nginx.pid" ] && command -v pkill > /dev/null; then
     pkill -KILL -g "$(cat "$run_dir/nginx.pid")" nginx || true  # 1: there were none
 fi
 # Not its pid file: nginx overwrites it, and on a full disk what is removed may not find its place again.
-rm -f "$run_dir/brains.sock" "$run_dir/session.sock"
+rm -f "$run_dir/brains.sock" "$run_dir/measured.sock" "$run_dir/session.sock"
 
 # Root's workers must be able to reach root's sockets; anyone else's nginx has no user to change to.
 user=

@@ -1,4 +1,4 @@
-"""Three minutes of everything at once; longer with SOAK_SECONDS, other draws with SOAK_SEED."""
+"""Three minutes of everything at once, always with the same draws; `make soak` is longer and draws anew."""
 
 import os
 from pathlib import Path

@@ -7,6 +7,7 @@ import sys
 import uvicorn
 
 from gateway.app import create_app
+from gateway.protocol import Protocol
 from gateway.settings import BadSettingError, read_settings
 
 
@@ -26,7 +27,7 @@ def main() -> int:
         app,
         uds=str(settings.pilot_run_dir / "gateway.sock"),
         loop="uvloop",
-        http="httptools",
+        http=Protocol,
         access_log=False,
         log_config=None,
         ws="none",
