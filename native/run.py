@@ -1,4 +1,4 @@
-"""`make run`: check all, start the rooms under supervisor, say in one line what is on, watch, stop all on Ctrl-C.
+"""`make run`: check all, start the services under supervisor, say in one line what is on, watch, stop all on Ctrl-C.
 
 Stays in memory while Pilot Light runs, so it imports little.
 """
@@ -51,7 +51,7 @@ def main() -> int:
 
     logs = ServiceLogs(run_dir / "logs")
     command = [sys.executable, f"{HERE}/supervise.py", "-c", f"{HERE}/supervisord.conf"]
-    # A session of its own: Ctrl-C reaches this program alone, which then ends the rooms in order.
+    # A session of its own: Ctrl-C reaches this program alone, which then ends the services in order.
     supervisor = subprocess.Popen(
         command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
@@ -138,7 +138,7 @@ def ask_status(url: str, environment: dict[str, str]) -> dict[str, Any] | None:
 
 
 def announcement(url: str, status: dict[str, Any]) -> str:
-    """The one line: the URL, which brain is on, and why."""
+    """The one line: the URL, which backend is on, and why."""
     if status["active_backend"] == "claude":
         why = status["detail"] if status["local"]["ready"] else f"{status['detail']} The local model is not ready."
         return f"Pilot Light is on at {url}/v1, with Claude ({status['model']}). {why}"
