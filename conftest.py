@@ -1,10 +1,16 @@
 """For every test: no way out of this machine, and so none to the real Anthropic API."""
 
 import ipaddress
+import signal
 import socket
 from typing import Any
 
 import pytest
+
+
+def pytest_configure() -> None:
+    """Whoever started the tests may ignore Ctrl-C, as a shell's background job does; what the tests start must not."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

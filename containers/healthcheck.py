@@ -1,4 +1,4 @@
-"""A room's container asks for its health: exit 0 when it is well. `healthcheck.py claude.sock`.
+"""A service's container asks for its health: exit 0 when it is well. `healthcheck.py claude.sock`.
 
 What does not answer at all, three times in a row, is killed, and the engine starts the container again: an engine by
 itself restarts what dies, not what hangs.
@@ -18,13 +18,13 @@ UNANSWERED = Path("/tmp/unanswered")  # noqa: S108  # a memory-backed directory 
 
 def main() -> int:
     """Ask once; the exit code."""
-    room = http.client.HTTPConnection("room")
-    room.sock = socket.socket(socket.AF_UNIX)
-    room.sock.settimeout(ANSWER_SECONDS)
+    service = http.client.HTTPConnection("service")
+    service.sock = socket.socket(socket.AF_UNIX)
+    service.sock.settimeout(ANSWER_SECONDS)
     try:
-        room.sock.connect(f"/run/pilot-light/{sys.argv[1]}")
-        room.request("GET", "/healthz")
-        status = room.getresponse().status
+        service.sock.connect(f"/run/pilot-light/{sys.argv[1]}")
+        service.request("GET", "/healthz")
+        status = service.getresponse().status
     except OSError as error:
         if not isinstance(error, TimeoutError | BlockingIOError) and not any(map(is_stopped, children_of_init())):
             sys.exit(str(error))  # it has not begun to listen, or has just died: it does not hang
@@ -41,7 +41,7 @@ def main() -> int:
 
 
 def children_of_init() -> list[int]:
-    """The room's process: the child of the container's init. (This program is nobody's child here.)"""
+    """The service's process: the child of the container's init. (This program is nobody's child here.)"""
     return [int(child) for child in Path("/proc/1/task/1/children").read_text().split()]
 
 

@@ -1,6 +1,6 @@
 """Say what is wrong with the settings, one sentence a line, before anything starts. Exit 0 when nothing is.
 
-A program of its own, so that the launcher, which stays in memory, does not have to load the rooms' libraries.
+A program of its own, so that the launcher, which stays in memory, does not have to load the services' libraries.
 """
 
 import os
@@ -19,12 +19,12 @@ from local_llm.settings import Settings as LocalLlmSettings
 
 
 def complaints() -> list[str]:
-    """What each room would refuse to start with."""
+    """What each service would refuse to start with."""
     found: list[str] = []
-    rooms: tuple[type[BaseSettings], ...] = (GatewaySettings, ClaudeAdapterSettings, LocalLlmSettings)
-    for room in rooms:
+    services: tuple[type[BaseSettings], ...] = (GatewaySettings, ClaudeAdapterSettings, LocalLlmSettings)
+    for service in services:
         try:
-            room()
+            service()
         except ValidationError as error:
             found += [_sentence(str(problem["loc"][-1]), problem["msg"]) for problem in error.errors()]
     found += [

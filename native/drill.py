@@ -43,7 +43,7 @@ class Answer:
     """One question's fate. Times are seconds; `at` is since the drill began."""
 
     at: float
-    brain: str
+    backend: str
     reason: str
     first_words_seconds: float
     text: str
@@ -72,7 +72,7 @@ def main() -> int:
     if not order_outage(Path(environment["PILOT_RUN_DIR"]), seconds):
         say("claude-adapter cannot be reached, neither here nor in a container: no drill was begun.")
         return 1
-    say(f"{'time':>6}  {'brain':<7} {'reason':<13} {'first words':>11}  answer")
+    say(f"{'time':>6}  {'backend':<7} {'reason':<13} {'first words':>11}  answer")
     return judge(list(ask_throughout(client, seconds)), status["notice"], seconds)
 
 
@@ -99,11 +99,11 @@ def ask_throughout(client: httpx.Client, seconds: float) -> Iterator[Answer]:
         answer = ask(client, QUESTIONS[asked % len(QUESTIONS)], began)
         asked += 1
         say(
-            f"{answer.at:5.1f}s  {answer.brain:<7} {answer.reason:<13} {answer.first_words_seconds:>9.2f} s  "
+            f"{answer.at:5.1f}s  {answer.backend:<7} {answer.reason:<13} {answer.first_words_seconds:>9.2f} s  "
             f"{' '.join(answer.text.split())[:70]}"
         )
         yield answer
-        if answer.brain == "claude" and answer.at > seconds:
+        if answer.backend == "claude" and answer.at > seconds:
             return
         time.sleep(max(0.0, ASK_EVERY_SECONDS - (time.monotonic() - started)))
 
@@ -112,7 +112,7 @@ def ask(client: httpx.Client, question: str, began: float) -> Answer:
     """One streamed question. A refusal or a broken connection is an answer that is not whole."""
     at = time.monotonic()
     first_words_seconds = 0.0
-    brain = reason = "-"
+    backend = reason = "-"
     text: list[str] = []
     done = False
     # A system prompt of its own makes the drill one conversation, told once, and nobody else's.
@@ -121,7 +121,7 @@ def ask(client: httpx.Client, question: str, began: float) -> Answer:
     try:
         body = {"model": "pilot", "messages": messages, "stream": True, "max_tokens": 40}
         with client.stream("POST", "/v1/chat/completions", json=body) as response:
-            brain = response.headers.get("X-Served-By", "nobody")
+            backend = response.headers.get("X-Served-By", "nobody")
             reason = response.headers.get("X-Fallback-Reason", "-")
             for line in response.iter_lines():
                 done = done or line == "data: [DONE]"
@@ -133,15 +133,15 @@ def ask(client: httpx.Client, question: str, began: float) -> Answer:
                     first_words_seconds = time.monotonic() - at
     except httpx.HTTPError as error:
         text.append(f"({type(error).__name__})")
-    return Answer(at - began, brain, reason, first_words_seconds, "".join(text), done)
+    return Answer(at - began, backend, reason, first_words_seconds, "".join(text), done)
 
 
 def judge(answers: list[Answer], notice: str, seconds: float) -> int:
     """Say what the drill showed; 0 when all of it is good."""
-    degraded = [answer for answer in answers if answer.brain == "local"]
+    degraded = [answer for answer in answers if answer.backend == "local"]
     told = sum(answer.text.startswith(notice) for answer in degraded)
     lost = [answer for answer in answers if not answer.whole]
-    back = answers[-1].at - seconds if answers and answers[-1].brain == "claude" else None
+    back = answers[-1].at - seconds if answers and answers[-1].backend == "claude" else None
     verdicts = [
         (bool(degraded), f"the local model answered {len(degraded)} of {len(answers)} questions"),
         (told > 0, f"the notice was {'seen' if told else 'NOT seen'}"),

@@ -1,4 +1,4 @@
-"""`make run`: check all, start the rooms under supervisor, say in one line what is on, watch, stop all on Ctrl-C.
+"""`make run`: check all, start the services under supervisor, say in one line what is on, watch, stop all on Ctrl-C.
 
 Stays in memory while Pilot Light runs, so it imports little.
 """
@@ -51,11 +51,10 @@ def main() -> int:
 
     logs = ServiceLogs(run_dir / "logs")
     command = [sys.executable, f"{HERE}/supervise.py", "-c", f"{HERE}/supervisord.conf"]
-    # A session of its own: Ctrl-C reaches this program alone, which then ends the rooms in order.
-    with (run_dir / "logs" / "supervisord.log").open("ab") as log:
-        supervisor = subprocess.Popen(
-            command, env=environment, stdout=subprocess.DEVNULL, stderr=log, start_new_session=True
-        )
+    # A session of its own: Ctrl-C reaches this program alone, which then ends the services in order.
+    supervisor = subprocess.Popen(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: supervisor.terminate())
     try:
@@ -113,8 +112,7 @@ def wait_until_on(
     deadline = time.monotonic() + START_DEADLINE_SECONDS
     while time.monotonic() < deadline:
         if supervisor.poll() is not None:
-            why = f": {logs.last_line('supervisord')}" if supervisor.returncode else "."
-            return f"Pilot Light has ended before it was on{why} The logs are in {run_dir / 'logs'}."
+            return f"Pilot Light has ended before it was on. The logs are in {run_dir / 'logs'}."
         status = ask_status(url, environment)
         if status and status["active_backend"] != "none" and status["claude"]["probed"]:
             say(announcement(url, status))
@@ -140,7 +138,7 @@ def ask_status(url: str, environment: dict[str, str]) -> dict[str, Any] | None:
 
 
 def announcement(url: str, status: dict[str, Any]) -> str:
-    """The one line: the URL, which brain is on, and why."""
+    """The one line: the URL, which backend is on, and why."""
     if status["active_backend"] == "claude":
         why = status["detail"] if status["local"]["ready"] else f"{status['detail']} The local model is not ready."
         return f"Pilot Light is on at {url}/v1, with Claude ({status['model']}). {why}"

@@ -32,9 +32,7 @@ class ServiceLogs:
 
     def last_line(self, service: str) -> str:
         """What the service has said last since this start; empty when it has said nothing."""
-        lines = [
-            line for line in self._since_start(service).splitlines() if line.strip() and not line.startswith("For help")
-        ]
+        lines = [line for line in self._since_start(service).splitlines() if line.strip()]
         return lines[-1].strip() if lines else ""
 
     def _since_start(self, service: str) -> str:

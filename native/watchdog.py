@@ -1,7 +1,7 @@
 """Ends what hangs, so that the supervisor starts it again: a stopped process accepts connections and says nothing.
 
-People are led around a hung room sooner than this (see the gateway's status, and /.liveness in nginx.conf); this is for
-the requests that were caught in it, which break off and go elsewhere when it ends, and for the room itself.
+People are led around a hung service sooner than this (see the gateway's status, and /.liveness in nginx.conf); this is
+for the requests that were caught in it, which break off and go elsewhere when it ends, and for the service itself.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ SOCKETS = {"gateway": "gateway.sock", "claude-adapter": "claude.sock", "local-ll
 
 
 class Watchdog:
-    """Watches the rooms of one run directory, children of the supervisor; call `check` about once a second."""
+    """Watches the services of one run directory, children of the supervisor; call `check` about once a second."""
 
     def __init__(self, run_dir: Path, supervisor_pid: int) -> None:
         self._run_dir = run_dir
@@ -41,14 +41,14 @@ class Watchdog:
             self._failing = False
 
     def _check(self) -> None:
-        """Look at every room and every nginx worker once; kill what has hung for HUNG_SECONDS.
+        """Look at every service and every nginx worker once; kill what has hung for HUNG_SECONDS.
 
-        By its silence, or, where there is nobody to ask (a room that has not begun to listen, a worker, which shares
+        By its silence, or, where there is nobody to ask (a service that has not begun to listen, a worker, which shares
         its port), by its state.
         """
-        for room, name in SOCKETS.items():
-            if self._too_long(room, hung=not answers(self._run_dir / name)):
-                self._kill_room(room)
+        for service, name in SOCKETS.items():
+            if self._too_long(service, hung=not answers(self._run_dir / name)):
+                self._kill_service(service)
         for pid in (*children(self._supervisor_pid), *nginx_workers(self._run_dir)):
             if self._too_long(str(pid), hung=is_stopped(pid)):
                 with contextlib.suppress(ProcessLookupError):
@@ -64,22 +64,22 @@ class Watchdog:
         del self._hung_since[who]
         return True
 
-    def _kill_room(self, room: str) -> None:
+    def _kill_service(self, service: str) -> None:
         transport = SupervisorTransport(None, None, f"unix://{self._run_dir}/supervisor.sock")
         supervisor = xmlrpc.client.ServerProxy("http://127.0.0.1", transport)
         # It may have ended in this moment, or the supervisor itself may be stopping: then all is done.
         with contextlib.suppress(xmlrpc.client.Fault, OSError):
-            supervisor.supervisor.signalProcess(room, "KILL")
+            supervisor.supervisor.signalProcess(service, "KILL")
 
 
 def answers(path: Path) -> bool:
     """Whether whoever listens on this socket says something within ANSWER_SECONDS. Who is not there does not hang."""
-    with socket.socket(socket.AF_UNIX) as room:
-        room.settimeout(ANSWER_SECONDS)
+    with socket.socket(socket.AF_UNIX) as service:
+        service.settimeout(ANSWER_SECONDS)
         try:
-            room.connect(str(path))
-            room.sendall(b"GET /healthz HTTP/1.1\r\nHost: room\r\nConnection: close\r\n\r\n")
-            room.recv(1)
+            service.connect(str(path))
+            service.sendall(b"GET /healthz HTTP/1.1\r\nHost: service\r\nConnection: close\r\n\r\n")
+            service.recv(1)
         except (TimeoutError, BlockingIOError):  # the latter: nobody takes connections out of its queue any more
             return False
         except OSError:
