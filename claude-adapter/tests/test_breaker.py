@@ -2,7 +2,7 @@
 
 import pytest
 
-from claude_adapter.breaker import Admission, Breaker
+from claude_adapter.availability.breaker import Admission, Breaker
 from claude_adapter.taxonomy import REASONS, Fallback
 
 PROBED = ("connect", "timeout", "server_error", "protocol", "auth", "permission")

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from claude_adapter import clock as clock_module
-from claude_adapter.clock import ProgressClock
-from claude_adapter.doubts import Doubts
+from claude_adapter.availability import stall_timer as clock_module
+from claude_adapter.availability.silence import Doubts
+from claude_adapter.availability.stall_timer import ProgressClock
 from claude_adapter.taxonomy import Fallback
 
 DEAD = Fallback("timeout", "The line is dead.")

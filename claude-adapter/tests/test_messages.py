@@ -9,8 +9,8 @@ import pytest
 from aiohttp import web
 from claude_rig import END, START, TEXT_START, Adapter, Behaviour, Running, Upstream, failing, sse, text
 
-from claude_adapter.messages import whole_seconds
-from claude_adapter.passing_stream import PassingStream
+from claude_adapter.endpoints.messages import whole_seconds
+from claude_adapter.endpoints.messages_stream import PassingStream
 
 BODY: dict[str, Any] = {
     "model": "claude-opus-5-5",

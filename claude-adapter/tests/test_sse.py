@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from claude_adapter.sse import SseSplitter
+from claude_adapter.upstream.sse import SseSplitter
 
 STREAM = (
     'event: a\ndata: {"x":"né 🙂"}\n\n'

@@ -8,9 +8,9 @@ import orjson
 import pytest
 from starlette.requests import Request
 
-from claude_adapter.breaker import Breaker
-from claude_adapter.key import ApiKey
-from claude_adapter.probe import Prober
+from claude_adapter.availability.breaker import Breaker
+from claude_adapter.upstream.key import ApiKey
+from claude_adapter.availability.probe import Prober
 from claude_adapter.state import state_document
 from claude_adapter.taxonomy import REASONS, Fallback, ProbeResult
 from gateway.reasons import Words

@@ -12,27 +12,27 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from claude_adapter.breaker import Breaker
-from claude_adapter.chat import ChatExchange
-from claude_adapter.claude import Claude
-from claude_adapter.doubts import Doubts
-from claude_adapter.drill import drill_seconds
-from claude_adapter.errors import BadRequestError, error_body
-from claude_adapter.exchange import Endpoint, Exchange
-from claude_adapter.key import ApiKey
-from claude_adapter.messages import (
+from claude_adapter.availability.breaker import Breaker
+from claude_adapter.availability.drill import drill_seconds
+from claude_adapter.availability.probe import Prober, name_of
+from claude_adapter.availability.recent_reasons import RecentReasons
+from claude_adapter.availability.silence import Doubts
+from claude_adapter.endpoints.chat_completions import ChatExchange
+from claude_adapter.endpoints.exchange import Endpoint, Exchange
+from claude_adapter.endpoints.messages import (
     COUNT_TOKENS_PATH,
     MESSAGES_PATH,
     CountTokensExchange,
     MessagesExchange,
     ModelsExchange,
 )
+from claude_adapter.errors import BadRequestError, error_body
 from claude_adapter.metrics import Metrics
-from claude_adapter.probe import Prober, name_of
-from claude_adapter.reasons import RecentReasons
 from claude_adapter.settings import Settings
 from claude_adapter.state import state_document
 from claude_adapter.taxonomy import Fallback, ProbeResult
+from claude_adapter.upstream.client import Claude
+from claude_adapter.upstream.key import ApiKey
 
 _log = logging.getLogger(__name__)
 

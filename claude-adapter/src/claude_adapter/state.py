@@ -3,9 +3,9 @@
 import time
 from typing import Any
 
-from claude_adapter.breaker import Breaker, View
-from claude_adapter.key import ApiKey
-from claude_adapter.probe import Prober
+from claude_adapter.availability.breaker import Breaker, View
+from claude_adapter.availability.probe import Prober
+from claude_adapter.upstream.key import ApiKey
 
 _LONGEST_NAME = 128  # a client chooses it; the gateway, which asks twice a second, reads a bounded document
 

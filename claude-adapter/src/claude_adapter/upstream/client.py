@@ -15,12 +15,12 @@ import orjson
 from anthropic import AsyncAnthropic, AsyncStream, Omit
 
 from claude_adapter import taxonomy
-from claude_adapter.connection_errors import problem_of
 from claude_adapter.errors import Refused, UpstreamError
-from claude_adapter.headers import passed_back, passed_forward
-from claude_adapter.sse import SseSplitter
 from claude_adapter.taxonomy import Fallback
-from claude_adapter.transport import Transport
+from claude_adapter.upstream.connection_errors import problem_of
+from claude_adapter.upstream.headers import passed_back, passed_forward
+from claude_adapter.upstream.sse import SseSplitter
+from claude_adapter.upstream.transport import Transport
 
 _API_VERSION = "2023-06-01"  # the newer one refuses temperature and top_p, which Chat Completions clients send
 _PROBE_SECONDS = 3.0

@@ -7,7 +7,7 @@ probe sent; when that finds the line dead twice in a row, nobody waits any longe
 from collections.abc import Callable
 from weakref import WeakSet
 
-from claude_adapter.clock import ProgressClock
+from claude_adapter.availability.stall_timer import ProgressClock
 from claude_adapter.taxonomy import Fallback
 
 _DEAD_LINE = frozenset({"connect", "timeout"})

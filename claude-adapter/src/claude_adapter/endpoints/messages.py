@@ -9,13 +9,13 @@ from typing import Any
 import orjson
 
 from claude_adapter import taxonomy
-from claude_adapter.breaker import Admission
-from claude_adapter.claude import RawAnswer
-from claude_adapter.clock import ProgressClock
+from claude_adapter.availability.breaker import Admission
+from claude_adapter.availability.stall_timer import ProgressClock
+from claude_adapter.endpoints.exchange import JSON_HEADERS, Exchange, Json, json_bytes, parse_object
+from claude_adapter.endpoints.messages_stream import PassingStream, input_tokens, output_tokens
 from claude_adapter.errors import ANTHROPIC, BadRequestError, UpstreamError
-from claude_adapter.exchange import JSON_HEADERS, Exchange, Json, json_bytes, parse_object
-from claude_adapter.passing_stream import PassingStream, input_tokens, output_tokens
 from claude_adapter.taxonomy import ClientError, Fallback
+from claude_adapter.upstream.client import RawAnswer
 
 MESSAGES_PATH = "/v1/messages"
 COUNT_TOKENS_PATH = "/v1/messages/count_tokens"

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from claude_adapter.circuit import OF_ONE_MODEL, SILENCE, Circuit, State, is_tried
-from claude_adapter.evidence import Evidence
+from claude_adapter.availability.circuit import OF_ONE_MODEL, SILENCE, Circuit, State, is_tried
+from claude_adapter.availability.evidence import Evidence
 from claude_adapter.taxonomy import Fallback
 
 _MOST_MODELS = 64

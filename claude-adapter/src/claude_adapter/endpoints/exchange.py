@@ -16,17 +16,17 @@ from typing import Any, ClassVar, Protocol
 import orjson
 from starlette.types import Message, Receive, Scope, Send
 
-from claude_adapter.breaker import Admission, Breaker
-from claude_adapter.circuit import is_tried
-from claude_adapter.claude import Claude, RawAnswer
-from claude_adapter.clock import ProgressClock
-from claude_adapter.doubts import Doubts
+from claude_adapter.availability.breaker import Admission, Breaker
+from claude_adapter.availability.circuit import is_tried
+from claude_adapter.availability.evidence import asker
+from claude_adapter.availability.recent_reasons import RecentReasons
+from claude_adapter.availability.silence import Doubts
+from claude_adapter.availability.stall_timer import ProgressClock
 from claude_adapter.errors import BadRequestError, ErrorDialect, UpstreamError
-from claude_adapter.evidence import asker
 from claude_adapter.metrics import Metrics
-from claude_adapter.reasons import RecentReasons
 from claude_adapter.settings import Settings
 from claude_adapter.taxonomy import ClientError, Fallback, classify_broken
+from claude_adapter.upstream.client import Claude, RawAnswer
 
 _log = logging.getLogger(__name__)
 

@@ -8,14 +8,14 @@ import uuid
 from typing import Any
 
 from claude_adapter import taxonomy
-from claude_adapter.breaker import Admission
-from claude_adapter.claude import MessageStream
-from claude_adapter.clock import ProgressClock
+from claude_adapter.availability.breaker import Admission
+from claude_adapter.availability.stall_timer import ProgressClock
+from claude_adapter.endpoints.exchange import JSON_HEADERS, Exchange, Headers, header_value, json_bytes, parse_object
 from claude_adapter.errors import OPENAI, UpstreamError
-from claude_adapter.exchange import JSON_HEADERS, Exchange, Headers, header_value, json_bytes, parse_object
-from claude_adapter.request_translation import to_messages, wants_stream, wants_usage_chunk
-from claude_adapter.response_translation import WholeReply
-from claude_adapter.stream_translation import ChunkedReply
+from claude_adapter.translation.chunks import ChunkedReply
+from claude_adapter.translation.reply import WholeReply
+from claude_adapter.translation.request import to_messages, wants_stream, wants_usage_chunk
+from claude_adapter.upstream.client import MessageStream
 
 _SSE_HEADERS: Headers = [
     (b"content-type", b"text/event-stream"),

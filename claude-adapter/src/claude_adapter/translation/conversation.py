@@ -6,8 +6,8 @@ from typing import Any
 import orjson
 
 from claude_adapter.errors import BadRequestError
-from claude_adapter.message_order import in_valid_order
-from claude_adapter.part_translation import content_blocks, part_text, parts_of, spoken_blocks
+from claude_adapter.translation.message_order import in_valid_order
+from claude_adapter.translation.parts import content_blocks, part_text, parts_of, spoken_blocks
 
 Json = dict[str, Any]
 
