@@ -16,7 +16,7 @@ from claude_adapter.availability.breaker import Breaker
 from claude_adapter.availability.drill import drill_seconds
 from claude_adapter.availability.probe import Prober, name_of
 from claude_adapter.availability.recent_reasons import RecentReasons
-from claude_adapter.availability.silence import Doubts
+from claude_adapter.availability.silence import SilenceWatch
 from claude_adapter.endpoints.chat_completions import ChatExchange
 from claude_adapter.endpoints.exchange import Endpoint, Exchange
 from claude_adapter.endpoints.messages import (
@@ -65,10 +65,10 @@ def create_app(settings: Settings) -> ASGIApp:
 
     def on_probe(result: ProbeResult) -> None:
         metrics.probes.labels(name_of(result)).inc()
-        doubts.settle(result if isinstance(result, Fallback) else None)
+        silence.probed(result if isinstance(result, Fallback) else None)
 
     prober = Prober(breaker, claude.probe, settings.claude_probe_seconds, on_probe)
-    doubts = Doubts(prober.once)
+    silence = SilenceWatch(prober.once)
     secret = settings.anthropic_api_key
     key = ApiKey(secret.get_secret_value() if secret else None, settings.anthropic_api_key_file, on_key)
 
@@ -83,7 +83,7 @@ def create_app(settings: Settings) -> ASGIApp:
         await claude.close()
 
     def endpoint(exchange: type[Exchange]) -> Endpoint:
-        return Endpoint(exchange, settings, claude, breaker, reasons, metrics, doubts)
+        return Endpoint(exchange, settings, claude, breaker, reasons, metrics, silence)
 
     endpoints = {path: endpoint(exchange) for path, exchange in _EXCHANGES.items()}
     routes: list[BaseRoute] = [Route(path, asked, methods=["POST"]) for path, asked in endpoints.items()]

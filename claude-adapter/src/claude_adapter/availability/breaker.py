@@ -130,9 +130,9 @@ class Breaker:
             self._open(circuit, cause, now)
             return
         if circuit.failed_at is not None:
-            circuit.doubt(cause, now)
+            circuit.half_open(cause, now)
         elif circuit.state == "closed" and self._evidence.failure(asker, cause, now):
-            circuit.doubt(cause, now)
+            circuit.half_open(cause, now)
             self._on_open(cause.reason)
         self._on_suspicion()
 

@@ -63,7 +63,7 @@ class Circuit:
         self.proven, self.failed_at = True, None
         self.retry_at = now + self._trial_delay_seconds(cause) if is_tried(cause) else None
 
-    def doubt(self, cause: Fallback, now: float) -> None:
+    def half_open(self, cause: Fallback, now: float) -> None:
         """Several requests have failed, though no probe has: half open at once."""
         if self.state == "closed":
             self.state, self.changed_at, self.trial_taken, self.retry_at = "half_open", now, False, None

@@ -4,30 +4,31 @@ _LARGEST_EVENT_BYTES = 4 * 1024 * 1024
 
 
 class SseSplitter:
-    """Feed it reads of any size, get back the `data` of each event that is complete.
+    """Feed it reads of any size, get back the events that are complete.
 
-    Works on bytes, so a character or an event split across reads is no special case. Comments, `event:`, `id:` and
-    `retry:` lines are dropped: a Messages event carries its type in its data.
+    Works on bytes, so a character or an event split across reads is no special case.
     """
 
-    __slots__ = ("_data", "_rest")
+    __slots__ = ("_rest",)
 
     def __init__(self) -> None:
         self._rest = b""
-        self._data: list[bytes] = []
 
     def feed(self, read: bytes) -> list[bytes]:
-        """The `data` of the events that `read` completes; `ValueError` when an event grows beyond 4 MiB."""
-        *lines, rest = (self._rest + read).split(b"\n")
-        if len(rest) > _LARGEST_EVENT_BYTES:
+        """The events that `read` completes, each without its blank line, as they came but for a proxy's line ends.
+
+        Raises `ValueError` when an event grows beyond 4 MiB.
+        """
+        data = self._rest + read
+        if b"\r" in data:  # JSON holds none that are bare
+            data = data.replace(b"\r\n", b"\n")
+        *events, self._rest = data.split(b"\n\n")
+        if len(self._rest) > _LARGEST_EVENT_BYTES:
             raise ValueError("an event of more than 4 MiB")
-        self._rest = rest
-        events: list[bytes] = []
-        for line in lines:
-            text = line[:-1] if line.endswith(b"\r") else line
-            if text.startswith(b"data:"):
-                self._data.append(text[6:] if text.startswith(b"data: ") else text[5:])
-            elif not text and self._data:
-                events.append(self._data[0] if len(self._data) == 1 else b"\n".join(self._data))
-                self._data = []
         return events
+
+
+def data_of(event: bytes) -> bytes | None:
+    """The `data` of one event; None when it has none, as a comment. A Messages event carries its type in its data."""
+    lines = [line[6:] if line[5:6] == b" " else line[5:] for line in event.split(b"\n") if line.startswith(b"data:")]
+    return b"\n".join(lines) if lines else None
