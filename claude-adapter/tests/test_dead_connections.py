@@ -14,9 +14,9 @@ import pytest
 from aiohttp import web
 from claude_rig import Adapter, Behaviour, Running, Upstream
 
-from claude_adapter.errors import UpstreamError
 from claude_adapter.upstream.client import Claude
 from claude_adapter.upstream.transport import Transport
+from claude_adapter.upstream.upstream_error import UpstreamError
 
 WHOLE = {"type": "message", "model": "claude-z", "content": [], "usage": {}}
 QUESTION = {"model": "claude-z", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]}

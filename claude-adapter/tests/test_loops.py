@@ -9,7 +9,7 @@ import pytest
 from claude_adapter.availability import probe as probe_module
 from claude_adapter.availability.breaker import Breaker
 from claude_adapter.availability.probe import Prober
-from claude_adapter.taxonomy import Fallback, ProbeResult
+from claude_adapter.availability.reasons import Fallback, ProbeResult
 from claude_adapter.upstream import key as key_module
 from claude_adapter.upstream.key import ApiKey
 

@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from claude_adapter.availability import stall_timer as stall_timer_module
+from claude_adapter.availability.reasons import Fallback
 from claude_adapter.availability.silence import SilenceWatch
 from claude_adapter.availability.stall_timer import StallTimer
-from claude_adapter.taxonomy import Fallback
 
 DEAD = Fallback("timeout", "The line is dead.")
 

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from claude_adapter.availability.breaker import Breaker
 from claude_adapter.availability.drill import drill_seconds
 from claude_adapter.availability.probe import Prober, name_of
+from claude_adapter.availability.reasons import Fallback, ProbeResult
 from claude_adapter.availability.recent_reasons import RecentReasons
 from claude_adapter.availability.silence import SilenceWatch
 from claude_adapter.endpoints.chat_completions import ChatExchange
@@ -30,7 +31,6 @@ from claude_adapter.errors import BadRequestError, error_body
 from claude_adapter.metrics import Metrics
 from claude_adapter.settings import Settings
 from claude_adapter.state import state_document
-from claude_adapter.taxonomy import Fallback, ProbeResult
 from claude_adapter.upstream.client import Claude
 from claude_adapter.upstream.key import ApiKey
 

@@ -10,7 +10,7 @@ from prometheus_client import (
 )
 
 from claude_adapter.availability.breaker import View
-from claude_adapter.taxonomy import REASONS
+from claude_adapter.availability.reasons import REASONS
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series per counter that nobody reads
 

@@ -7,10 +7,9 @@ probe sent; when that finds the line dead twice in a row, nobody waits any longe
 from collections.abc import Callable
 from weakref import WeakSet
 
+from claude_adapter.availability.reasons import REASONS, Fallback
 from claude_adapter.availability.stall_timer import StallTimer
-from claude_adapter.taxonomy import Fallback
 
-_DEAD_LINE = frozenset({"connect", "timeout"})
 _FAILURES_THAT_PROVE = 2  # one may be a lost packet, and a thinking Claude is worth more than a fast fallback
 
 
@@ -29,7 +28,7 @@ class SilenceWatch:
 
     def probed(self, failure: Fallback | None) -> None:
         """What a probe found."""
-        if failure is None or failure.reason not in _DEAD_LINE:
+        if failure is None or not REASONS[failure.reason].dead_line:
             self._failures = 0
             self._waiting.clear()
             return

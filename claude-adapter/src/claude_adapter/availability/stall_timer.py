@@ -5,7 +5,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from claude_adapter.taxonomy import Fallback
+from claude_adapter.availability.reasons import Fallback
 
 _SILENCE_SECONDS = 5.0
 

@@ -11,11 +11,12 @@ from claude_adapter import taxonomy
 from claude_adapter.availability.breaker import Admission
 from claude_adapter.availability.stall_timer import StallTimer
 from claude_adapter.endpoints.exchange import JSON_HEADERS, Exchange, Headers, header_value, json_bytes, parse_object
-from claude_adapter.errors import OPENAI, UpstreamError
+from claude_adapter.errors import OPENAI
 from claude_adapter.translation.chunks import ChunkedReply
 from claude_adapter.translation.reply import WholeReply
 from claude_adapter.translation.request import to_messages, wants_stream, wants_usage_chunk
 from claude_adapter.upstream.message_stream import MessageStream
+from claude_adapter.upstream.upstream_error import UpstreamError
 
 _SSE_HEADERS: Headers = [
     (b"content-type", b"text/event-stream"),

@@ -17,17 +17,18 @@ import orjson
 from starlette.types import Message, Receive, Scope, Send
 
 from claude_adapter.availability.breaker import Admission, Breaker
-from claude_adapter.availability.circuit import is_tried
 from claude_adapter.availability.evidence import asker
+from claude_adapter.availability.reasons import Fallback
 from claude_adapter.availability.recent_reasons import RecentReasons
 from claude_adapter.availability.silence import SilenceWatch
 from claude_adapter.availability.stall_timer import StallTimer
-from claude_adapter.errors import BadRequestError, ErrorDialect, UpstreamError
+from claude_adapter.errors import BadRequestError, ErrorDialect
 from claude_adapter.metrics import Metrics
 from claude_adapter.settings import Settings
-from claude_adapter.taxonomy import ClientError, Fallback, classify_broken
+from claude_adapter.taxonomy import ClientError, classify_broken
 from claude_adapter.upstream.client import Claude
 from claude_adapter.upstream.message_stream import RawAnswer
+from claude_adapter.upstream.upstream_error import UpstreamError
 
 _log = logging.getLogger(__name__)
 
@@ -138,7 +139,7 @@ class Exchange(ABC):
             except UpstreamError as error:
                 if isinstance(error.verdict, Fallback):
                     _log.warning("Claude failed: %s: %s", error.verdict.reason, error.verdict.detail)
-                    if self.spends or not (error.verdict.needs_evidence or is_tried(error.verdict)):
+                    if self.spends or not (error.verdict.needs_evidence or error.verdict.is_tried):
                         admission.failure(error.verdict, asker(self._request))
                 elif self.spends:
                     admission.success()

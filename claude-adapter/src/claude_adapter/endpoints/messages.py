@@ -10,12 +10,14 @@ import orjson
 
 from claude_adapter import taxonomy
 from claude_adapter.availability.breaker import Admission
+from claude_adapter.availability.reasons import Fallback, Reason
 from claude_adapter.availability.stall_timer import StallTimer
 from claude_adapter.endpoints.exchange import JSON_HEADERS, Exchange, Json, json_bytes, parse_object
 from claude_adapter.endpoints.messages_stream import RelayedStream, input_tokens, output_tokens
-from claude_adapter.errors import ANTHROPIC, BadRequestError, UpstreamError
-from claude_adapter.taxonomy import ClientError, Fallback
+from claude_adapter.errors import ANTHROPIC, BadRequestError
+from claude_adapter.taxonomy import ClientError
 from claude_adapter.upstream.message_stream import RawAnswer
+from claude_adapter.upstream.upstream_error import UpstreamError
 
 MESSAGES_PATH = "/v1/messages"
 COUNT_TOKENS_PATH = "/v1/messages/count_tokens"
@@ -46,7 +48,7 @@ class _PassedExchange(Exchange):
     errors = ANTHROPIC
     path: str
     proof: str  # a field without which an answer is not the API's
-    late = "timeout"  # what it is called when an answer in one piece does not come
+    late: Reason = "timeout"  # what it is called when an answer in one piece does not come
 
     def read(self, body: bytes) -> str:
         """Only the model's name is ours to change; all else is Anthropic's to judge."""
@@ -110,7 +112,7 @@ class MessagesExchange(_PassedExchange):
 
     path = MESSAGES_PATH
     proof = "content"
-    late = "first_token"  # a Claude that says nothing, of which a probe proves nothing
+    late: Reason = "first_token"  # a Claude that says nothing, of which a probe proves nothing
 
     async def ask(self, admission: Admission) -> None:
         """Pass the request on, and the answer back."""

@@ -14,11 +14,11 @@ import orjson
 from anthropic import AsyncAnthropic, AsyncStream, Omit
 
 from claude_adapter import taxonomy
-from claude_adapter.errors import Refused, UpstreamError
-from claude_adapter.taxonomy import Fallback
+from claude_adapter.availability.reasons import Fallback, ProbeResult
 from claude_adapter.upstream.headers import passed_back, passed_forward
 from claude_adapter.upstream.message_stream import MessageStream, RawAnswer, verdict_on
 from claude_adapter.upstream.transport import Transport
+from claude_adapter.upstream.upstream_error import Refused, UpstreamError
 
 _API_VERSION = "2023-06-01"  # the newer one refuses temperature and top_p, which Chat Completions clients send
 _PROBE_SECONDS = 3.0
@@ -119,7 +119,7 @@ class Claude:
             raise _error_from(error) from error
         return _raw(response)
 
-    async def probe(self) -> taxonomy.ProbeResult:
+    async def probe(self) -> ProbeResult:
         """GET /v1/models?limit=1: do network and key work? Where there is no such list the answer proves neither."""
         try:
             async with asyncio.timeout(_PROBE_SECONDS):

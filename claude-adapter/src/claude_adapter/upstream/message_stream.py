@@ -9,10 +9,10 @@ import httpx2
 import orjson
 
 from claude_adapter import taxonomy
-from claude_adapter.errors import UpstreamError
 from claude_adapter.upstream.connection_errors import problem_of
 from claude_adapter.upstream.headers import passed_back
 from claude_adapter.upstream.sse import SseSplitter, data_of
+from claude_adapter.upstream.upstream_error import UpstreamError
 
 _CLOSE_SECONDS = 1.0
 _DRAIN_SECONDS = 1.0
