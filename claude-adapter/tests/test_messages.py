@@ -215,11 +215,10 @@ BROKEN: dict[str, tuple[Behaviour, str]] = {
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("fault", BROKEN)
 async def test_a_failure_moves_on(adapter: Adapter, upstream: Upstream, fault: str, stream: bool, path: str) -> None:
-    """503 with the reason, for nginx to go to the backup, in Anthropic's shape."""
+    """503 with the reason, for nginx to go to the backup."""
     upstream.messages, reason = BROKEN[fault]
     reply = await post(adapter, path, stream=stream, headers={"x-request-id": "r1"})
     assert (reply.status_code, reply.headers["x-fallback-reason"]) == (503, reason)
-    assert (reply.json()["type"], reply.json()["error"]["type"]) == ("error", "api_error")
     assert (await adapter.client.get("/reasons/r1")).json() == {"reason": reason}
 
 

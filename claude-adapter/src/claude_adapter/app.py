@@ -29,7 +29,7 @@ from claude_adapter.endpoints.messages import (
 )
 from claude_adapter.errors import BadRequestError, error_body
 from claude_adapter.metrics import Metrics
-from claude_adapter.settings import Settings
+from claude_adapter.settings import Settings, proxy_for
 from claude_adapter.state import state_document
 from claude_adapter.upstream.client import Claude
 from claude_adapter.upstream.key import ApiKey
@@ -48,7 +48,12 @@ def create_app(settings: Settings) -> ASGIApp:
     """The adapter as an ASGI app; its background tasks live as long as its lifespan."""
     metrics = Metrics()
     reasons = RecentReasons()
-    claude = Claude(settings.anthropic_base_url, settings.claude_connect_seconds, metrics.retries.labels("connect").inc)
+    claude = Claude(
+        settings.anthropic_base_url,
+        proxy_for(settings.anthropic_base_url),
+        settings.claude_connect_seconds,
+        metrics.retries.labels("connect").inc,
+    )
 
     def on_open(reason: str) -> None:
         _log.warning("the breaker opened: %s", reason)

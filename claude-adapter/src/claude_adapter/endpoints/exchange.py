@@ -167,8 +167,7 @@ class Exchange(ABC):
         if self._head_sent:
             await self._body_part(self._broken(error, verdict), last=True)
         else:
-            headers = [*JSON_HEADERS, (b"x-fallback-reason", reason.encode())]
-            await self._respond(503, headers, self.errors.failure(verdict.detail, reason))
+            await self._respond(503, [(b"x-fallback-reason", reason.encode())], b"")
         return reason
 
     async def close(self) -> None:

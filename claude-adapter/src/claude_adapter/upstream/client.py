@@ -54,12 +54,12 @@ class Claude:
     `on_retry()` is called when a request is sent once more because its kept connection was dead.
     """
 
-    def __init__(self, base_url: str, connect_seconds: float, on_retry: Callable[[], None]) -> None:
+    def __init__(self, base_url: str, proxy: str | None, connect_seconds: float, on_retry: Callable[[], None]) -> None:
         self._base_url = base_url
         self._messages_url = f"{base_url}/v1/messages"  # whole: joining it anew for each request costs 0.1 ms
         self._timeout = httpx2.Timeout(None, connect=connect_seconds, pool=connect_seconds)
         self._http = httpx2.AsyncClient(
-            transport=Transport(base_url, connect_seconds, on_retry), timeout=self._timeout, follow_redirects=False
+            transport=Transport(proxy, connect_seconds, on_retry), timeout=self._timeout, follow_redirects=False
         )
         self._sdk = _Sdk(
             api_key="",  # not None: the SDK then looks for no credentials of its own
