@@ -9,9 +9,9 @@ from typing import Any
 
 import orjson
 
-from claude_adapter.request_translation import to_messages, wants_usage_chunk
-from claude_adapter.response_translation import WholeReply
-from claude_adapter.stream_translation import ChunkedReply
+from claude_adapter.translation.chunks import ChunkedReply
+from claude_adapter.translation.reply import WholeReply
+from claude_adapter.translation.request import to_messages, wants_usage_chunk
 
 Json = dict[str, Any]
 

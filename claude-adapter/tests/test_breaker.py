@@ -2,11 +2,17 @@
 
 import pytest
 
-from claude_adapter.breaker import Admission, Breaker
-from claude_adapter.taxonomy import REASONS, Fallback
+from claude_adapter.availability.breaker import Admission, Breaker
+from claude_adapter.availability.reasons import REASONS, Fallback, Reason
 
-PROBED = ("connect", "timeout", "server_error", "protocol", "auth", "permission")
-LONE = ("permission", "server_error", "protocol", "timeout", "connect")  # which may be about one request only
+PROBED: tuple[Reason, ...] = ("connect", "timeout", "server_error", "protocol", "auth", "permission")
+LONE: tuple[Reason, ...] = (
+    "permission",
+    "server_error",
+    "protocol",
+    "timeout",
+    "connect",
+)  # which may be about one request only
 
 
 class Bench:
@@ -27,11 +33,11 @@ class Bench:
         refusal = self.breaker.refusal(model)
         return refusal.reason if refusal else None
 
-    def fail(self, reason: str, retry_after: float | None = None, model: str = "claude-default") -> None:
+    def fail(self, reason: Reason, retry_after: float | None = None, model: str = "claude-default") -> None:
         with self.admit(model) as admission:
             admission.failure(Fallback(reason, "x", retry_after), "somebody")
 
-    def fail_alone(self, reason: str, asker: str = "somebody") -> None:
+    def fail_alone(self, reason: Reason, asker: str = "somebody") -> None:
         """A request met what may be about itself only."""
         with self.admit() as admission:
             admission.failure(Fallback(reason, "x", needs_evidence=True), asker)
@@ -54,7 +60,7 @@ def bench() -> Bench:
 
 
 @pytest.mark.parametrize("reason", [r for r in REASONS if r not in ("no_key", "adapter_down", "drill")])
-def test_opens_on_the_first_failure(bench: Bench, reason: str) -> None:
+def test_opens_on_the_first_failure(bench: Bench, reason: Reason) -> None:
     """One failure of the way or the account is enough: the next request gets the same reason without trying."""
     bench.fail(reason)
     assert bench.state() == ("open", reason)
@@ -63,7 +69,7 @@ def test_opens_on_the_first_failure(bench: Bench, reason: str) -> None:
 
 
 @pytest.mark.parametrize("reason", [*PROBED, "overloaded"])
-def test_probe_closes(bench: Bench, reason: str) -> None:
+def test_probe_closes(bench: Bench, reason: Reason) -> None:
     """What a probe can prove, a good probe closes, and nothing else does."""
     bench.fail(reason)
     bench.now += 3600
@@ -75,7 +81,7 @@ def test_probe_closes(bench: Bench, reason: str) -> None:
 
 
 @pytest.mark.parametrize("reason", ["billing", "quota", "rate_limit", "model_not_found"])
-def test_probe_does_not_close_what_it_cannot_prove(bench: Bench, reason: str) -> None:
+def test_probe_does_not_close_what_it_cannot_prove(bench: Bench, reason: Reason) -> None:
     """Credit, limits and models are proved by a real request only, so no probe is even wanted."""
     bench.fail(reason)
     assert not bench.breaker.wants_probe()
@@ -97,7 +103,7 @@ def test_an_account_error_is_closed_by_a_trial(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("reason", ["first_token", "stall"])
-def test_silence_is_tried_with_one_request(bench: Bench, reason: str) -> None:
+def test_silence_is_tried_with_one_request(bench: Bench, reason: Reason) -> None:
     """A Claude that lists its models and says nothing more would cost every request the whole wait: so a good probe
     closes nothing, and after a while one request tries; it doubles each time."""
     waits = []
@@ -289,7 +295,7 @@ def test_drill(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("reason", LONE)
-def test_one_request_closes_claude_to_nobody(bench: Bench, reason: str) -> None:
+def test_one_request_closes_claude_to_nobody(bench: Bench, reason: Reason) -> None:
     """What may be about one request only has a probe sent, and others go on; what it met is remembered for a minute."""
     bench.fail_alone(reason)
     assert (bench.state(), bench.refused(), bench.opened) == (("closed", None), None, [])
@@ -401,7 +407,7 @@ def test_a_trial_that_proves_nothing_gives_the_slot_back(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("reason", PROBED)
-def test_an_unproven_probe_has_a_request_try(bench: Bench, reason: str) -> None:
+def test_an_unproven_probe_has_a_request_try(bench: Bench, reason: Reason) -> None:
     """A gateway without a list of models answers the probe: that neither closes nor opens, a real request tries."""
     bench.breaker.probe_answered(proven=False)
     assert bench.state() == ("closed", None)

@@ -14,9 +14,9 @@ import pytest
 from aiohttp import web
 from claude_rig import Adapter, Behaviour, Running, Upstream
 
-from claude_adapter.claude import Claude
-from claude_adapter.errors import UpstreamError
-from claude_adapter.transport import Transport
+from claude_adapter.upstream.client import Claude
+from claude_adapter.upstream.transport import Transport
+from claude_adapter.upstream.upstream_error import UpstreamError
 
 WHOLE = {"type": "message", "model": "claude-z", "content": [], "usage": {}}
 QUESTION = {"model": "claude-z", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]}
@@ -111,7 +111,7 @@ async def test_the_second_try_is_counted_and_over_a_new_connection(
 async def test_a_probe_tries_again_too(upstream: Upstream, kept: Kept) -> None:
     """A probe over a dead connection says what a new one says."""
     retries: list[str] = []
-    claude = Claude(upstream.base_url, 2.0, lambda: retries.append("once more"))
+    claude = Claude(upstream.base_url, None, 2.0, lambda: retries.append("once more"))
     claude.use_key("sk-ant-one")
     assert await claude.probe() == "ok"
     kept.dead = "close"
@@ -128,7 +128,7 @@ async def test_a_new_connection_that_breaks_is_a_failure(upstream: Upstream) -> 
         return await asyncio.Event().wait()  # type: ignore[return-value]  # never answers
 
     upstream.messages = cut
-    claude = Claude(upstream.base_url, 2.0, lambda: pytest.fail("a second try"))
+    claude = Claude(upstream.base_url, None, 2.0, lambda: pytest.fail("a second try"))
     with pytest.raises(UpstreamError, match="broke"):
         await claude.send(b"{}")
     assert upstream.count("/v1/messages") == 1
@@ -161,6 +161,6 @@ async def test_a_black_holed_connection_is_tried_again(
         raise aiohttp.ClientOSError(errno.ETIMEDOUT, "Connection timed out")
 
     monkeypatch.setattr(aiohttp.ClientSession, "request", request)
-    async with httpx2.AsyncClient(transport=Transport(upstream.base_url, 2.0, lambda: None)) as client:
+    async with httpx2.AsyncClient(transport=Transport(None, 2.0, lambda: None)) as client:
         assert (await client.get(f"{upstream.base_url}/v1/models")).status_code == 200
     assert len(tries) == 2

@@ -5,7 +5,7 @@ import pytest
 from aiohttp import web
 from claude_rig import Adapter, Upstream
 
-from claude_adapter.headers import passed_back, passed_forward
+from claude_adapter.upstream.headers import passed_back, passed_forward
 
 Lines = list[tuple[bytes, bytes]]
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from claude_adapter import key as key_module
-from claude_adapter import probe as probe_module
-from claude_adapter.breaker import Breaker
-from claude_adapter.key import ApiKey
-from claude_adapter.probe import Prober
-from claude_adapter.taxonomy import Fallback, ProbeResult
+from claude_adapter.availability import probe as probe_module
+from claude_adapter.availability.breaker import Breaker
+from claude_adapter.availability.probe import Prober
+from claude_adapter.availability.reasons import Fallback, ProbeResult
+from claude_adapter.upstream import key as key_module
+from claude_adapter.upstream.key import ApiKey
 
 
 async def wait_until(what: str, probes: list[object], count: int) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from claude_adapter.message_order import in_valid_order
+from claude_adapter.translation.message_order import in_valid_order
 
 
 def _text(text: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from claude_adapter.model_traits import traits_of
+from claude_adapter.translation.model_traits import traits_of
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from claude_adapter.output_schema import output_schema
+from claude_adapter.translation.output_schema import output_schema
 
 TEXT = {"type": "string"}
 

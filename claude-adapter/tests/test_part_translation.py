@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from claude_adapter.errors import BadRequestError
-from claude_adapter.part_translation import content_blocks
+from claude_adapter.translation.parts import content_blocks
 
 PDF = base64.b64encode(b"%PDF-1.4 a small one").decode()
 WORDS = base64.b64encode("Grüße".encode()).decode()

@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from claude_adapter.errors import BadRequestError
-from claude_adapter.request_translation import to_messages
+from claude_adapter.translation.request import to_messages
 
 USER = {"role": "user", "content": "Hi"}
 

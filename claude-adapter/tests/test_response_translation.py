@@ -5,8 +5,8 @@ from typing import Any
 import orjson
 import pytest
 
-from claude_adapter.response_translation import WholeReply
-from claude_adapter.stream_translation import ChunkedReply
+from claude_adapter.translation.chunks import ChunkedReply
+from claude_adapter.translation.reply import WholeReply
 
 Event = dict[str, Any]
 

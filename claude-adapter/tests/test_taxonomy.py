@@ -6,11 +6,10 @@ from typing import Any
 import orjson
 import pytest
 
+from claude_adapter.availability.reasons import REASONS, Fallback
 from claude_adapter.taxonomy import (
-    REASONS,
     ClientError,
     ConnectionProblem,
-    Fallback,
     Verdict,
     classify_connection,
     classify_event,
@@ -125,7 +124,7 @@ ACCOUNT = [
         "quota",
         "Console",
     ),
-    (400, "You've hit your monthly spend limit · raise it at claude.ai/settings/usage", "quota", "raise"),
+    (400, "You've hit your monthly spend limit · raise it at claude.ai/settings/usage", "quota", "Raise"),
     (400, "You're out of extra usage. Add more at claude.ai/settings/usage and keep going.", "quota", "settings/usage"),
     (
         400,

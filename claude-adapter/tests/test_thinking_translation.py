@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from claude_adapter.errors import BadRequestError
-from claude_adapter.model_traits import traits_of
-from claude_adapter.thinking_translation import thinking_fields
+from claude_adapter.translation.model_traits import traits_of
+from claude_adapter.translation.thinking import thinking_fields
 
 ADAPTIVE = {"type": "adaptive", "display": "summarized"}
 

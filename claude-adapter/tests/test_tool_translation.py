@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from claude_adapter.errors import BadRequestError
-from claude_adapter.model_traits import traits_of
-from claude_adapter.tool_translation import tool_fields
+from claude_adapter.translation.model_traits import traits_of
+from claude_adapter.translation.tools import tool_fields
 
 TOOL = {
     "type": "function",

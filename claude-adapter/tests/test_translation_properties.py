@@ -7,9 +7,9 @@ import orjson
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from claude_adapter.request_translation import to_messages
-from claude_adapter.response_translation import WholeReply
-from claude_adapter.stream_translation import ChunkedReply
+from claude_adapter.translation.chunks import ChunkedReply
+from claude_adapter.translation.reply import WholeReply
+from claude_adapter.translation.request import to_messages
 from fake_anthropic.validation import check_messages_request
 
 Json = dict[str, Any]

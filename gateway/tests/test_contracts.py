@@ -8,11 +8,11 @@ import orjson
 import pytest
 from starlette.requests import Request
 
-from claude_adapter.breaker import Breaker
-from claude_adapter.key import ApiKey
-from claude_adapter.probe import Prober
+from claude_adapter.availability.breaker import Breaker
+from claude_adapter.availability.probe import Prober
+from claude_adapter.availability.reasons import REASONS, Fallback, ProbeResult, Reason
 from claude_adapter.state import state_document
-from claude_adapter.taxonomy import REASONS, Fallback, ProbeResult
+from claude_adapter.upstream.key import ApiKey
 from gateway.reasons import Words
 from gateway.status.contracts import (
     ClaudeView,
@@ -49,7 +49,7 @@ def test_what_claude_adapter_really_says_of_a_usable_claude() -> None:
 
 
 @pytest.mark.parametrize("reason", REASONS)
-def test_what_claude_adapter_really_says_of_each_reason(reason: str) -> None:
+def test_what_claude_adapter_really_says_of_each_reason(reason: Reason) -> None:
     """Its own document for a breaker that this reason has opened."""
     breaker, state = claude_adapter()
     breaker.failed("claude-sonnet-4-6", Fallback(reason, f"What {reason} means."), time.monotonic(), "somebody")

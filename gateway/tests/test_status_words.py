@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from claude_adapter.taxonomy import REASONS as ADAPTERS_REASONS
+from claude_adapter.availability.reasons import REASONS as ADAPTERS_REASONS
 from gateway.metrics import BACKENDS, Metrics
 from gateway.reasons import REASONS, WORDS, Words, words_for
 from gateway.status.badge import badge

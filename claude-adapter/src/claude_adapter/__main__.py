@@ -4,12 +4,13 @@ import gc
 import logging
 import signal
 import sys
+from typing import NoReturn
 
 import uvicorn
 from pydantic import ValidationError
 
 from claude_adapter.app import create_app
-from claude_adapter.settings import Settings, explain
+from claude_adapter.settings import BadSettingError, Settings, explain
 
 _GRACE_SECONDS = 25
 
@@ -23,11 +24,13 @@ def main() -> None:
     try:
         settings = Settings()
         settings.pilot_run_dir.mkdir(parents=True, exist_ok=True)
+        app = create_app(settings)
     except ValidationError as error:
-        sys.exit(explain(error))
+        refuse(explain(error))
+    except BadSettingError as error:
+        refuse(str(error))
     except OSError as error:
-        sys.exit(f"PILOT_RUN_DIR: the directory cannot be made: {error.strerror}")
-    app = create_app(settings)
+        refuse(f"PILOT_RUN_DIR: the directory cannot be made ({error.strerror}). Name one that this user may write to.")
     # What was imported stays for good: the garbage collector need not look at it again and again.
     gc.freeze()
     gc.set_threshold(20_000, 20, 100)
@@ -48,6 +51,12 @@ def main() -> None:
         timeout_keep_alive=75,  # longer than nginx keeps an idle connection, so that it is never us who hang up first
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
+
+
+def refuse(sentence: str) -> NoReturn:
+    """Say why this cannot start, and end with 2: another start without a change would end the same."""
+    print(sentence, file=sys.stderr)  # noqa: T201  # the logger's form is not for people
+    sys.exit(2)
 
 
 if __name__ == "__main__":

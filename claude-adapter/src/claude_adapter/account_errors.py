@@ -7,17 +7,19 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from claude_adapter.availability.reasons import Reason, Words
+
 
 class AccountError(NamedTuple):
-    """What Anthropic's message begins with, the reason that this is, and what to do about it."""
+    """What Anthropic's message begins with, the reason that this is, and its words."""
 
     begins: re.Pattern[str]
-    reason: str
-    detail: str
+    reason: Reason
+    words: Words
 
 
-def _row(begins: str, reason: str, detail: str) -> AccountError:
-    return AccountError(re.compile(begins, re.IGNORECASE), reason, detail)
+def _row(begins: str, reason: Reason, what: str, do: str) -> AccountError:
+    return AccountError(re.compile(begins, re.IGNORECASE), reason, Words(what, do))
 
 
 _ROWS = (
@@ -25,46 +27,58 @@ _ROWS = (
     _row(
         r"(this|your) (organization|account|workspace|api key) (has been|is|was) (disabled?|suspended|deactivated)\b",
         "permission",
-        "Anthropic has disabled this organization or account: ask Anthropic's support, or set another account's key.",
+        "Anthropic has disabled this organization or account.",
+        "Ask Anthropic's support, or set another account's key.",
     ),
     # openclaw/openclaw#559, anthropics/claude-code#8046
     _row(
         r"this credential is only authorized for use with\b",
         "permission",
-        "This credential is for Claude Code alone: set ANTHROPIC_API_KEY to an API key from the Console.",
+        "This credential is for Claude Code alone.",
+        "Set ANTHROPIC_API_KEY to an API key from the Console.",
     ),
     # anthropics/claude-code#65714, #65044
     _row(
         r"oauth authentication is currently not allowed\b",
         "permission",
-        "This organization allows no subscription here: set ANTHROPIC_API_KEY to an API key from the Console.",
+        "This organization allows no use of a subscription here.",
+        "Set ANTHROPIC_API_KEY to an API key from the Console.",
     ),
     # anthropics/claude-code#9635, #29497
     _row(
-        r"oauth token (has been revoked|has expired)\b", "auth", "Anthropic has revoked this token: set a new API key."
+        r"oauth token (has been revoked|has expired)\b",
+        "auth",
+        "Anthropic has revoked this token.",
+        "Set a new API key.",
     ),
     # anthropics/claude-code#2656
     _row(
         r"access to anthropic models is not allowed from\b",
         "permission",
-        "Anthropic does not serve the place this machine asks from: check its proxy or network.",
+        "Anthropic does not serve the place this machine asks from.",
+        "Check its proxy or network.",
     ),
     # anthropics/claude-code#66314, anthropics/claude-quickstarts#229
     _row(
-        r"(your )?credit balance is too low\b", "billing", "The credit balance is too low: add credit in the Console."
+        r"(your )?credit balance is too low\b",
+        "billing",
+        "The credit balance is too low.",
+        "Add credit in the Console.",
     ),
     # of an organization: anthropics/claude-code#38038; of a workspace: #1047, #55998; of a month: #67939
     _row(
         r"(you have (reached|hit)|you've (reached|hit)|this (request )?(exceeds|would exceed))\b.*"
         r"\b((spend|spending|usage) limits?|monthly limit)\b",
         "quota",
-        "The usage limit is reached: raise it in the Console.",
+        "The usage limit is reached.",
+        "Raise it in the Console.",
     ),
     # earendil-works/pi#2943; anthropics/claude-code#45069, NousResearch/hermes-agent#31668
     _row(
         r"(you're out of extra usage|third-party apps now draw from your extra usage)\b",
         "quota",
-        "The subscription's extra usage is used up: add more at claude.ai/settings/usage, or set an API key.",
+        "The subscription's extra usage is used up.",
+        "Add more at claude.ai/settings/usage, or set an API key.",
     ),
 )
 

@@ -12,27 +12,27 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from claude_adapter.breaker import Breaker
-from claude_adapter.chat import ChatExchange
-from claude_adapter.claude import Claude
-from claude_adapter.doubts import Doubts
-from claude_adapter.drill import drill_seconds
-from claude_adapter.errors import BadRequestError, error_body
-from claude_adapter.exchange import Endpoint, Exchange
-from claude_adapter.key import ApiKey
-from claude_adapter.messages import (
+from claude_adapter.availability.breaker import Breaker
+from claude_adapter.availability.drill import drill_seconds
+from claude_adapter.availability.probe import Prober, name_of
+from claude_adapter.availability.reasons import Fallback, ProbeResult
+from claude_adapter.availability.recent_reasons import RecentReasons
+from claude_adapter.availability.silence import SilenceWatch
+from claude_adapter.endpoints.chat_completions import ChatExchange
+from claude_adapter.endpoints.exchange import Endpoint, Exchange
+from claude_adapter.endpoints.messages import (
     COUNT_TOKENS_PATH,
     MESSAGES_PATH,
     CountTokensExchange,
     MessagesExchange,
     ModelsExchange,
 )
+from claude_adapter.errors import BadRequestError, error_body
 from claude_adapter.metrics import Metrics
-from claude_adapter.probe import Prober, name_of
-from claude_adapter.reasons import RecentReasons
-from claude_adapter.settings import Settings
+from claude_adapter.settings import Settings, proxy_for
 from claude_adapter.state import state_document
-from claude_adapter.taxonomy import Fallback, ProbeResult
+from claude_adapter.upstream.client import Claude
+from claude_adapter.upstream.key import ApiKey
 
 _log = logging.getLogger(__name__)
 
@@ -48,7 +48,12 @@ def create_app(settings: Settings) -> ASGIApp:
     """The adapter as an ASGI app; its background tasks live as long as its lifespan."""
     metrics = Metrics()
     reasons = RecentReasons()
-    claude = Claude(settings.anthropic_base_url, settings.claude_connect_seconds, metrics.retries.labels("connect").inc)
+    claude = Claude(
+        settings.anthropic_base_url,
+        proxy_for(settings.anthropic_base_url),
+        settings.claude_connect_seconds,
+        metrics.retries.labels("connect").inc,
+    )
 
     def on_open(reason: str) -> None:
         _log.warning("the breaker opened: %s", reason)
@@ -65,10 +70,10 @@ def create_app(settings: Settings) -> ASGIApp:
 
     def on_probe(result: ProbeResult) -> None:
         metrics.probes.labels(name_of(result)).inc()
-        doubts.settle(result if isinstance(result, Fallback) else None)
+        silence.probed(result if isinstance(result, Fallback) else None)
 
     prober = Prober(breaker, claude.probe, settings.claude_probe_seconds, on_probe)
-    doubts = Doubts(prober.once)
+    silence = SilenceWatch(prober.once)
     secret = settings.anthropic_api_key
     key = ApiKey(secret.get_secret_value() if secret else None, settings.anthropic_api_key_file, on_key)
 
@@ -83,7 +88,7 @@ def create_app(settings: Settings) -> ASGIApp:
         await claude.close()
 
     def endpoint(exchange: type[Exchange]) -> Endpoint:
-        return Endpoint(exchange, settings, claude, breaker, reasons, metrics, doubts)
+        return Endpoint(exchange, settings, claude, breaker, reasons, metrics, silence)
 
     endpoints = {path: endpoint(exchange) for path, exchange in _EXCHANGES.items()}
     routes: list[BaseRoute] = [Route(path, asked, methods=["POST"]) for path, asked in endpoints.items()]

@@ -1,11 +1,12 @@
-"""What is said to a client when there is no answer, in its dialect, and the exceptions that lead there."""
+"""What is said to a client when there is no answer, in its dialect. The one place where an error gets its shape.
+
+A failure before any content has no words here: nginx drops the 503 and asks the backup.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import orjson
-
-from claude_adapter.taxonomy import Verdict
 
 _ANTHROPIC_TYPES = {400: "invalid_request_error", 404: "not_found_error", 413: "request_too_large"}
 
@@ -21,48 +22,20 @@ class BadRequestError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """An answer of Claude's that is an error, as it came. `headers` are raw pairs."""
-
-    status: int
-    headers: list[tuple[bytes, bytes]]
-    body: bytes
-
-
-class UpstreamError(Exception):
-    """Claude did not answer, or stopped answering; `verdict` says whose fault it is, `refused` what came if anything.
-
-    `event` is the `error` event's bytes when Claude said so inside a stream.
-    """
-
-    def __init__(self, verdict: Verdict, refused: Refused | None = None, event: bytes = b"") -> None:
-        super().__init__(str(verdict))
-        self.verdict = verdict
-        self.refused = refused
-        self.event = event
-
-
-@dataclass(frozen=True, slots=True)
 class ErrorDialect:
     """How an API says that something is wrong.
 
-    `mistake(message, param, status)` is the body for a client's mistake, `failure(detail, reason)` the one of a 503,
-    and `event(detail, reason)` what ends a stream that cannot be finished, as one SSE event.
+    `mistake(message, param, status)` is the body for a client's mistake, and `event(detail, reason)` what ends a stream
+    that cannot be finished, as one SSE event.
     """
 
     mistake: Callable[[str, str | None, int], bytes]
-    failure: Callable[[str, str], bytes]
     event: Callable[[str, str], bytes]
 
 
 def error_body(message: str, kind: str, *, param: str | None = None, code: str | None = None) -> bytes:
-    """OpenAI's `{"error": {"message", "type", "param", "code"}}` as JSON."""
+    """OpenAI's `{"error": {"message", "type", "param", "code"}}` as JSON (in a stream no `[DONE]` follows)."""
     return orjson.dumps({"error": {"message": message, "type": kind, "param": param, "code": code}})
-
-
-def error_event(message: str, code: str | None) -> bytes:
-    """The same as one SSE event: what ends a stream that cannot be finished (no `[DONE]` follows)."""
-    return b"data: " + error_body(message, "server_error", code=code) + b"\n\n"
 
 
 def anthropic_error_body(message: str, kind: str, *, reason: str | None = None) -> bytes:
@@ -73,14 +46,12 @@ def anthropic_error_body(message: str, kind: str, *, reason: str | None = None) 
 
 OPENAI = ErrorDialect(
     mistake=lambda message, param, _status: error_body(message, "invalid_request_error", param=param),
-    failure=lambda detail, reason: error_body(detail, "service_unavailable", code=reason),
-    event=error_event,
+    event=lambda detail, reason: b"data: " + error_body(detail, "server_error", code=reason) + b"\n\n",
 )
 ANTHROPIC = ErrorDialect(
     mistake=lambda message, _param, status: anthropic_error_body(
         message, _ANTHROPIC_TYPES.get(status, "invalid_request_error")
     ),
-    failure=lambda detail, reason: anthropic_error_body(detail, "api_error", reason=reason),
     event=lambda detail, reason: (
         b"event: error\ndata: " + anthropic_error_body(detail, "api_error", reason=reason) + b"\n\n"
     ),

@@ -9,8 +9,8 @@ from prometheus_client import (
     generate_latest,
 )
 
-from claude_adapter.breaker import View
-from claude_adapter.taxonomy import REASONS
+from claude_adapter.availability.breaker import View
+from claude_adapter.availability.reasons import REASONS
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series per counter that nobody reads
 

@@ -3,9 +3,16 @@
 from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_AN_ADDRESS = "must be a plain http(s) address such as https://api.anthropic.com"
+
+
+class BadSettingError(Exception):
+    """A variable that is not ours has a value that nothing can be done with; the message names it."""
 
 
 class Settings(BaseSettings):
@@ -28,9 +35,13 @@ class Settings(BaseSettings):
     @field_validator("anthropic_base_url")
     @classmethod
     def _is_http_url(cls, url: str) -> str:
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+            _ = parts.port
+        except ValueError:
+            raise ValueError(_AN_ADDRESS) from None
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-            raise ValueError("must be a plain http(s) address such as https://api.anthropic.com")
+            raise ValueError(_AN_ADDRESS)
         # As it stands in the settings of many clients: what we ask for is added to it.
         return url.rstrip("/").removesuffix("/v1/messages").removesuffix("/v1").rstrip("/")
 
@@ -43,6 +54,25 @@ class Settings(BaseSettings):
     def model_for(self, name: str) -> str:
         """The Claude model that is asked for by this name: any `claude-*` itself, an alias, or else the default."""
         return name if name.startswith("claude-") else _aliases(self.pilot_aliases).get(name, self.claude_model)
+
+
+def proxy_for(url: str) -> str | None:
+    """The proxy on the way to `url`, by the usual variables (`HTTPS_PROXY`, `NO_PROXY`). Raises `BadSettingError`."""
+    target = urlsplit(url)
+    if proxy_bypass(target.hostname or ""):
+        return None
+    proxy = getproxies().get(target.scheme)
+    if proxy is None:
+        return None
+    try:
+        parts = urlsplit(proxy)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        usable = False
+    if not usable:
+        name = f"{target.scheme.upper()}_PROXY"
+        raise BadSettingError(f"{name}: must be an address such as http://proxy.example:3128, or unset.")
+    return proxy
 
 
 @cache

@@ -3,10 +3,15 @@
 import time
 from typing import Any
 
-from claude_adapter.breaker import Breaker, View
-from claude_adapter.key import ApiKey
-from claude_adapter.probe import Prober
+from claude_adapter.availability.breaker import Breaker, View
+from claude_adapter.availability.probe import Prober
+from claude_adapter.availability.reasons import Words
+from claude_adapter.upstream.key import ApiKey
 
+_UNPROVEN = Words(
+    "Something answers at ANTHROPIC_BASE_URL, but has no list of models to try the key with.",
+    "Nothing to do: the first request will show whether it is Claude.",
+)
 _LONGEST_NAME = 128  # a client chooses it; the gateway, which asks twice a second, reads a bounded document
 
 
@@ -23,11 +28,13 @@ def state_document(breaker: Breaker, key: ApiKey, prober: Prober, model: str) ->
 
     view = breaker.view()
     failure = breaker.last_failure
+    words, detail = _words(view, breaker, prober)
     return {
         "usable": view.state != "open",
         "state": view.state,
         **summary(view),
-        "detail": _detail(view, breaker, prober),
+        "detail": detail,
+        "words": words._asdict(),
         "model": model,
         "key": key.value is not None,
         "opens": view.opens,
@@ -50,20 +57,18 @@ def state_document(breaker: Breaker, key: ApiKey, prober: Prober, model: str) ->
     }
 
 
-def _detail(view: View, breaker: Breaker, prober: Prober) -> str:
-    if view.cause is None:
-        if failure := breaker.unexplained():
-            return f"Claude is usable, but the last request has failed: {failure.detail}"
-        if prober.last is not None and prober.last[1] == "unproven" and breaker.last_success_at is None:
-            return (
-                "Something answers at ANTHROPIC_BASE_URL, but has no list of models to try the key with: "
-                "the first request will show whether it is Claude."
-            )
-        return "Claude is usable."
-    if view.state == "half_open":
-        return f"{view.cause.detail} The next request tries Claude again."
-    if view.opens > 1 and view.cause.reason != "drill":
-        return (
-            f"{view.cause.detail} It has failed {view.opens} times right after coming back, so we wait a little longer."
-        )
-    return view.cause.detail
+def _words(view: View, breaker: Breaker, prober: Prober) -> tuple[Words, str]:
+    """What a person should read, and the same with what was really seen as one text."""
+    if view.cause is not None:
+        detail = view.cause.detail
+        if view.state == "half_open":
+            detail += " The next request tries Claude again."
+        elif view.opens > 1 and view.cause.reason != "drill":
+            detail += f" It has failed {view.opens} times right after coming back, so we wait a little longer."
+        return view.cause.words, detail
+    if failure := breaker.unexplained():
+        words = Words("Claude is usable, but the last request has failed.", failure.words.do)
+        return words, f"Claude is usable, but the last request has failed: {failure.detail}"
+    if prober.last is not None and prober.last[1] == "unproven" and breaker.last_success_at is None:
+        return _UNPROVEN, " ".join(_UNPROVEN)
+    return Words("Claude answers.", "Nothing to do."), "Claude is usable."

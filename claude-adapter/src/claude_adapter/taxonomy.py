@@ -14,45 +14,11 @@ from typing import Any, Literal
 import orjson
 
 from claude_adapter.account_errors import account_error, own_words
-
-REASONS = (
-    "no_key",
-    "auth",
-    "permission",
-    "billing",
-    "quota",
-    "rate_limit",
-    "overloaded",
-    "server_error",
-    "model_not_found",
-    "connect",
-    "timeout",
-    "first_token",
-    "stall",
-    "protocol",
-    "adapter_down",
-    "drill",
-)
+from claude_adapter.availability.reasons import Fallback, Reason
 
 ConnectionProblem = Literal[
     "refused", "reset", "dns", "tls", "unreachable", "connect_timeout", "read_timeout", "not_http"
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Fallback:
-    """Claude's or the operator's failure: the backup should answer. `detail` tells the operator what to do.
-
-    `needs_evidence`: it may be about this one request only, so that it says nothing yet about those of others.
-    `needs_trial`: only a real request can show that it is over, also where a probe is answered.
-    """
-
-    reason: str
-    detail: str
-    retry_after_seconds: float | None = None
-    status: int | None = None
-    needs_evidence: bool = False
-    needs_trial: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +30,6 @@ class ClientError:
 
 
 Verdict = Fallback | ClientError
-
-# "unproven": there is an answer, which says neither that Claude can be used nor that it cannot.
-ProbeResult = Fallback | Literal["ok", "unproven"]
 
 # An in-stream error has a type but no status: the status it would have had as a response.
 _STATUS_OF_TYPE = {
@@ -91,7 +54,7 @@ _WRONG_PATH = (
 )
 _MODEL = re.compile(r"\bmodel\b", re.IGNORECASE)
 
-_CONNECTION = {
+_CONNECTION: dict[ConnectionProblem, tuple[Reason, str]] = {
     "refused": ("connect", "The connection to Claude was refused: is ANTHROPIC_BASE_URL right and reachable?"),
     "reset": ("connect", "The connection to Claude broke."),
     "dns": ("connect", "Claude's host name could not be resolved: check this machine's DNS and ANTHROPIC_BASE_URL."),
@@ -159,7 +122,9 @@ def _classify(status: int, error: Mapping[str, Any] | None, retry_after_seconds:
     kind = str((error or {}).get("type") or "")
     if status in _ACCOUNT_STATUSES and (row := account_error(error)) is not None:
         retry_after_seconds = retry_after_seconds if row.reason == "quota" else None
-        return Fallback(row.reason, row.detail, retry_after_seconds, status, needs_trial=True)
+        return Fallback(
+            row.reason, " ".join(row.words), retry_after_seconds, status, needs_trial=True, own_words=row.words
+        )
     match status:
         case 401:
             return Fallback("auth", "Anthropic refused the API key: replace it.", None, status)

@@ -5,19 +5,19 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from claude_adapter.taxonomy import Fallback
+from claude_adapter.availability.reasons import Fallback
 
-_DOUBT_SECONDS = 5.0
+_SILENCE_SECONDS = 5.0
 
 
-class ProgressClock:
+class StallTimer:
     """`async with` raises `TimeoutError` when no progress is made: first for `first_seconds`, then for `stall_seconds`.
 
     One lazy timer looks at the deadline only when it fires: setting a timer anew for every chunk would cost more than
-    the chunk does. Time spent on a slow client is not Claude's: `hold()` stops the clock until the next
+    the chunk does. Time spent on a slow client is not Claude's: `hold()` stops it until the next
     `progress()` or `resume()`.
 
-    `on_doubt(self)` is called every few seconds of silence; `give_up` ends the wait before its time.
+    `on_silence(self)` is called every few seconds of silence; `give_up` ends the wait before its time.
     """
 
     __slots__ = (
@@ -26,8 +26,8 @@ class ProgressClock:
         "_left_seconds",
         "_limit_seconds",
         "_loop",
-        "_on_doubt",
-        "_speaking_stall_seconds",
+        "_on_silence",
+        "_text_stall_seconds",
         "_thinking_stall_seconds",
         "_timeout",
         "_timer",
@@ -40,14 +40,14 @@ class ProgressClock:
         self,
         first_seconds: float,
         stall_seconds: float,
-        on_doubt: "Callable[[ProgressClock], None]",
+        on_silence: "Callable[[StallTimer], None]",
         thinking_stall_seconds: float | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
-        self.stall_seconds = self._speaking_stall_seconds = stall_seconds
+        self.stall_seconds = self._text_stall_seconds = stall_seconds
         self._thinking_stall_seconds = thinking_stall_seconds or stall_seconds
         self._limit_seconds = first_seconds
-        self._on_doubt = on_doubt
+        self._on_silence = on_silence
         self.given_up: Fallback | None = None
         self._deadline = self._loop.time() + first_seconds
         self._left_seconds = first_seconds
@@ -67,7 +67,7 @@ class ProgressClock:
 
     @property
     def expired(self) -> bool:
-        """Whether this clock, and not something inside it, ended the wait."""
+        """Whether this timer, and not something inside it, ended the wait."""
         return self._timeout.expired()
 
     def progress(self) -> None:
@@ -84,7 +84,7 @@ class ProgressClock:
 
     def thinking(self, thinks: bool) -> None:
         """Whether Claude has begun to think, which may be silent, or has stopped; takes effect with `progress()`."""
-        self.stall_seconds = self._thinking_stall_seconds if thinks else self._speaking_stall_seconds
+        self.stall_seconds = self._thinking_stall_seconds if thinks else self._text_stall_seconds
 
     def hold(self) -> None:
         """Wait for the client, however long it takes."""
@@ -92,7 +92,7 @@ class ProgressClock:
         self._deadline = float("inf")
 
     def resume(self) -> None:
-        """The client took what came, but that was no progress of Claude's: the clock goes on where it was held."""
+        """The client took what came, but that was no progress of Claude's: the timer goes on where it was held."""
         self._deadline = self._loop.time() + self._left_seconds
 
     def give_up(self, verdict: Fallback) -> None:
@@ -106,9 +106,9 @@ class ProgressClock:
         if now >= self._deadline:
             self._timeout.reschedule(now)
             return
-        if now - (self._deadline - self._limit_seconds) >= _DOUBT_SECONDS:
-            self._on_doubt(self)
+        if now - (self._deadline - self._limit_seconds) >= _SILENCE_SECONDS:
+            self._on_silence(self)
         self._timer = self._loop.call_at(self._next_look(), self._look)
 
     def _next_look(self) -> float:
-        return min(self._deadline, self._loop.time() + _DOUBT_SECONDS)
+        return min(self._deadline, self._loop.time() + _SILENCE_SECONDS)

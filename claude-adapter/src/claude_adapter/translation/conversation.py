@@ -6,8 +6,8 @@ from typing import Any
 import orjson
 
 from claude_adapter.errors import BadRequestError
-from claude_adapter.message_order import in_valid_order
-from claude_adapter.part_translation import content_blocks, part_text, parts_of, spoken_blocks
+from claude_adapter.translation.message_order import in_valid_order
+from claude_adapter.translation.parts import assistant_text, content_blocks, part_text, parts_of
 
 Json = dict[str, Any]
 
@@ -63,7 +63,7 @@ def _texts(message: Json, path: str) -> list[str]:
 
 
 def _assistant_blocks(message: Json, path: str) -> list[Json]:
-    blocks = spoken_blocks(message.get("content"), f"{path}.content")
+    blocks = assistant_text(message.get("content"), f"{path}.content")
     calls = message.get("tool_calls") or []
     if not isinstance(calls, list):
         raise BadRequestError(f"{path}.tool_calls must be a list.", f"{path}.tool_calls")
@@ -72,7 +72,7 @@ def _assistant_blocks(message: Json, path: str) -> list[Json]:
 
 def _tool_use(call: object, path: str) -> Json:
     match call:
-        case {"type": "custom", "custom": {"name": str(name), "input": str(text)}}:  # another brain's: free text
+        case {"type": "custom", "custom": {"name": str(name), "input": str(text)}}:  # another model's: free text
             given: Json = {"input": text}
         case {"function": {"name": str(name), **function}}:
             given = _arguments(function.get("arguments"), f"{path}.function.arguments")
@@ -83,7 +83,7 @@ def _tool_use(call: object, path: str) -> Json:
 
 
 def _past_name(name: str) -> str:
-    """The name of a call that another brain may have made up: Claude must only be able to read it."""
+    """The name of a call that another model may have made up: Claude must only be able to read it."""
     return _ODD_CHARACTER.sub("_", name)[:_TOOL_NAME_LIMIT] or "_"
 
 
@@ -121,7 +121,7 @@ def _mark_as_error(block: Json) -> None:
 
 
 def _tool_id(value: object, path: str) -> str:
-    """Claude allows fewer characters in an id than other brains use; the call and its result change alike."""
+    """Claude allows fewer characters in an id than other models use; the call and its result change alike."""
     if not isinstance(value, str) or not value:
         raise BadRequestError(f"{path} must be a string.", path)
     return _ODD_CHARACTER.sub("_", value)

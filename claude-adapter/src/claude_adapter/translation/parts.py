@@ -40,7 +40,7 @@ def content_blocks(content: object, path: str) -> list[Json]:
     return [block for part, at in parts_of(content, path) for block in _blocks(part, at)]
 
 
-def spoken_blocks(content: object, path: str) -> list[Json]:
+def assistant_text(content: object, path: str) -> list[Json]:
     """An assistant's content as text blocks; its thoughts are left out."""
     if content is None or isinstance(content, str):
         return text_blocks(content or "")

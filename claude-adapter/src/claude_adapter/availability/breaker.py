@@ -11,9 +11,9 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from claude_adapter.circuit import OF_ONE_MODEL, SILENCE, Circuit, State, is_tried
-from claude_adapter.evidence import Evidence
-from claude_adapter.taxonomy import Fallback
+from claude_adapter.availability.circuit import Circuit, State
+from claude_adapter.availability.evidence import Evidence
+from claude_adapter.availability.reasons import REASONS, Fallback
 
 _MOST_MODELS = 64
 
@@ -130,9 +130,9 @@ class Breaker:
             self._open(circuit, cause, now)
             return
         if circuit.failed_at is not None:
-            circuit.doubt(cause, now)
+            circuit.half_open(cause, now)
         elif circuit.state == "closed" and self._evidence.failure(asker, cause, now):
-            circuit.doubt(cause, now)
+            circuit.half_open(cause, now)
             self._on_open(cause.reason)
         self._on_suspicion()
 
@@ -151,7 +151,7 @@ class Breaker:
         now = self.clock()
         circuit = self._everything
         self.last_failure = (now, cause)
-        if circuit.state == "open" and not is_tried(cause):
+        if circuit.state == "open" and not cause.is_tried:
             circuit.cause, circuit.retry_at = cause, None
         else:
             self._open(circuit, cause, now)
@@ -173,7 +173,7 @@ class Breaker:
         for circuit in (self._everything, *self._models.values()):
             if circuit.state == "open" and circuit.cause is not None:
                 circuit.opens = 1
-                circuit.retry_at = now if is_tried(circuit.cause) else None
+                circuit.retry_at = now if circuit.cause.is_tried else None
 
     def drill(self, seconds: float) -> None:
         """Pretend an outage for `seconds` from now; 0 ends it."""
@@ -187,11 +187,7 @@ class Breaker:
         """Whether a probe could close anything, or tell more."""
         return self._has_key and any(
             circuit.failed_at is not None
-            or (
-                circuit.state == "open"
-                and circuit.cause
-                and (circuit.cause.reason in SILENCE or not is_tried(circuit.cause))
-            )
+            or (circuit.state == "open" and circuit.cause is not None and circuit.cause.is_probed)
             for circuit in (self._everything, *self._models.values())
         )
 
@@ -233,7 +229,7 @@ class Breaker:
         return [self._everything] if of_model is None else [self._everything, of_model]
 
     def _circuit_for(self, model: str, cause: Fallback) -> Circuit:
-        if cause.reason not in OF_ONE_MODEL:
+        if not REASONS[cause.reason].of_one_model:
             return self._everything
         circuit = self._models.setdefault(model, Circuit())
         self._models.move_to_end(model)

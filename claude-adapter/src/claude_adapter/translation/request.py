@@ -8,13 +8,13 @@ from typing import Any
 
 import orjson
 
-from claude_adapter.conversation_translation import conversation
 from claude_adapter.errors import BadRequestError
-from claude_adapter.model_traits import ModelTraits, traits_of
-from claude_adapter.output_schema import output_schema
-from claude_adapter.request_fields import number, typed
-from claude_adapter.thinking_translation import thinking_fields
-from claude_adapter.tool_translation import is_forced, tool_fields
+from claude_adapter.translation.conversation import conversation
+from claude_adapter.translation.fields import number, typed
+from claude_adapter.translation.model_traits import ModelTraits, traits_of
+from claude_adapter.translation.output_schema import output_schema
+from claude_adapter.translation.thinking import thinking_fields
+from claude_adapter.translation.tools import is_forced, tool_fields
 
 Json = dict[str, Any]
 

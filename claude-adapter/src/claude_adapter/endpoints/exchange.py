@@ -16,17 +16,19 @@ from typing import Any, ClassVar, Protocol
 import orjson
 from starlette.types import Message, Receive, Scope, Send
 
-from claude_adapter.breaker import Admission, Breaker
-from claude_adapter.circuit import is_tried
-from claude_adapter.claude import Claude, RawAnswer
-from claude_adapter.clock import ProgressClock
-from claude_adapter.doubts import Doubts
-from claude_adapter.errors import BadRequestError, ErrorDialect, UpstreamError
-from claude_adapter.evidence import asker
+from claude_adapter.availability.breaker import Admission, Breaker
+from claude_adapter.availability.evidence import asker
+from claude_adapter.availability.reasons import Fallback
+from claude_adapter.availability.recent_reasons import RecentReasons
+from claude_adapter.availability.silence import SilenceWatch
+from claude_adapter.availability.stall_timer import StallTimer
+from claude_adapter.errors import BadRequestError, ErrorDialect
 from claude_adapter.metrics import Metrics
-from claude_adapter.reasons import RecentReasons
 from claude_adapter.settings import Settings
-from claude_adapter.taxonomy import ClientError, Fallback, classify_broken
+from claude_adapter.taxonomy import ClientError, classify_broken
+from claude_adapter.upstream.client import Claude
+from claude_adapter.upstream.message_stream import RawAnswer
+from claude_adapter.upstream.upstream_error import UpstreamError
 
 _log = logging.getLogger(__name__)
 
@@ -71,7 +73,7 @@ class Endpoint:
     breaker: Breaker
     reasons: RecentReasons
     metrics: Metrics
-    doubts: Doubts
+    silence: SilenceWatch
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. Whatever happens ends as an answer, a 4xx or a 503; never as a 500."""
@@ -137,7 +139,7 @@ class Exchange(ABC):
             except UpstreamError as error:
                 if isinstance(error.verdict, Fallback):
                     _log.warning("Claude failed: %s: %s", error.verdict.reason, error.verdict.detail)
-                    if self.spends or not (error.verdict.needs_evidence or is_tried(error.verdict)):
+                    if self.spends or not (error.verdict.needs_evidence or error.verdict.is_tried):
                         admission.failure(error.verdict, asker(self._request))
                 elif self.spends:
                     admission.success()
@@ -165,8 +167,7 @@ class Exchange(ABC):
         if self._head_sent:
             await self._body_part(self._broken(error, verdict), last=True)
         else:
-            headers = [*JSON_HEADERS, (b"x-fallback-reason", reason.encode())]
-            await self._respond(503, headers, self.errors.failure(verdict.detail, reason))
+            await self._respond(503, [(b"x-fallback-reason", reason.encode())], b"")
         return reason
 
     async def close(self) -> None:
@@ -179,24 +180,24 @@ class Exchange(ABC):
                 await self._stream.drain()
             await self._stream.close()
 
-    def _clock(self, thinking: object) -> ProgressClock:
+    def _stall_timer(self, thinking: object) -> StallTimer:
         """For a stream: until its first content, and between later ones. `thinking` is the request's field."""
         settings = self._endpoint.settings
         thinks = isinstance(thinking, dict) and thinking.get("type") not in (None, "disabled")
         thinking_stall_seconds = settings.claude_stall_seconds * _STALL_FACTOR_WHILE_THINKING
-        return ProgressClock(
+        return StallTimer(
             settings.claude_first_token_seconds,
             thinking_stall_seconds if thinks else settings.claude_stall_seconds,
-            self._endpoint.doubts.about,
+            self._endpoint.silence.silent,
             thinking_stall_seconds,  # newer models also think unasked
         )
 
-    def _silence(self, clock: ProgressClock) -> UpstreamError:
-        """What a clock that ran out says about Claude."""
-        if clock.given_up:
-            return UpstreamError(clock.given_up)
-        if clock.started:
-            detail = f"Claude fell silent for {clock.stall_seconds:g} s in the middle of its reply."
+    def _stalled(self, timer: StallTimer) -> UpstreamError:
+        """The failure that a timer which ran out stands for."""
+        if timer.given_up:
+            return UpstreamError(timer.given_up)
+        if timer.started:
+            detail = f"Claude fell silent for {timer.stall_seconds:g} s in the middle of its reply."
             return UpstreamError(Fallback("stall", detail))
         seconds = self._endpoint.settings.claude_first_token_seconds
         return UpstreamError(Fallback("first_token", f"Claude said nothing for {seconds:g} s."))

@@ -6,7 +6,6 @@ because it needs half the CPU of the SDK's own transport (measured: 0.74 against
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 import anthropic
@@ -15,84 +14,14 @@ import orjson
 from anthropic import AsyncAnthropic, AsyncStream, Omit
 
 from claude_adapter import taxonomy
-from claude_adapter.connection_errors import problem_of
-from claude_adapter.errors import Refused, UpstreamError
-from claude_adapter.headers import passed_back, passed_forward
-from claude_adapter.sse import SseSplitter
-from claude_adapter.taxonomy import Fallback
-from claude_adapter.transport import Transport
+from claude_adapter.availability.reasons import Fallback, ProbeResult
+from claude_adapter.upstream.headers import passed_back, passed_forward
+from claude_adapter.upstream.message_stream import MessageStream, RawAnswer, verdict_on
+from claude_adapter.upstream.transport import Transport
+from claude_adapter.upstream.upstream_error import Refused, UpstreamError
 
 _API_VERSION = "2023-06-01"  # the newer one refuses temperature and top_p, which Chat Completions clients send
 _PROBE_SECONDS = 3.0
-_CLOSE_SECONDS = 1.0
-_DRAIN_SECONDS = 1.0
-
-
-class RawAnswer:
-    """An answer of Claude's that has begun, as bytes. Its owner must `close()` it."""
-
-    __slots__ = ("_chunks", "_response", "request_id")
-
-    def __init__(self, response: httpx2.Response) -> None:
-        self.request_id: str | None = response.headers.get("request-id")
-        self._response = response
-        # Undecoded reads are passed on as they come; we ask for no compression, but a proxy might not care.
-        self._chunks = response.aiter_bytes() if "content-encoding" in response.headers else response.aiter_raw()
-
-    @property
-    def status(self) -> int:
-        """The HTTP status."""
-        return self._response.status_code
-
-    @property
-    def headers(self) -> list[tuple[bytes, bytes]]:
-        """What can be passed on to a client: all but those of the connection."""
-        return passed_back(self._response.headers)
-
-    async def read_bytes(self) -> bytes | None:
-        """The next read; None at the end. Raises `UpstreamError` when the connection breaks."""
-        try:
-            async for chunk in self._chunks:
-                return chunk
-        except Exception as error:
-            raise UpstreamError(_verdict_on(error)) from error
-        return None
-
-    async def drain(self) -> None:
-        """Read the last bytes, so that the connection can serve the next request without a new handshake."""
-        with suppress(TimeoutError, UpstreamError):
-            async with asyncio.timeout(_DRAIN_SECONDS):
-                while await self.read_bytes() is not None:
-                    pass
-
-    async def close(self) -> None:
-        """Give the connection back, or cut it when the reply is not over. Never raises."""
-        with suppress(Exception):
-            async with asyncio.timeout(_CLOSE_SECONDS):
-                await self._response.aclose()
-
-
-class MessageStream(RawAnswer):
-    """The events of one streamed Messages reply."""
-
-    __slots__ = ("_splitter",)
-
-    def __init__(self, response: httpx2.Response) -> None:
-        super().__init__(response)
-        self._splitter = SseSplitter()
-
-    async def read(self) -> list[dict[str, Any]] | None:
-        """The events that the next read completes (often one, maybe none); None at the end of the stream.
-
-        Raises `UpstreamError` when the connection breaks or what comes is not a Messages stream.
-        """
-        chunk = await self.read_bytes()
-        if chunk is None:
-            return None
-        try:
-            return [_parse(data) for data in self._splitter.feed(chunk)]
-        except ValueError as error:
-            raise UpstreamError(taxonomy.classify_broken(f"Claude's stream could not be read: {error}.")) from error
 
 
 class _Sdk(AsyncAnthropic):
@@ -125,12 +54,12 @@ class Claude:
     `on_retry()` is called when a request is sent once more because its kept connection was dead.
     """
 
-    def __init__(self, base_url: str, connect_seconds: float, on_retry: Callable[[], None]) -> None:
+    def __init__(self, base_url: str, proxy: str | None, connect_seconds: float, on_retry: Callable[[], None]) -> None:
         self._base_url = base_url
         self._messages_url = f"{base_url}/v1/messages"  # whole: joining it anew for each request costs 0.1 ms
         self._timeout = httpx2.Timeout(None, connect=connect_seconds, pool=connect_seconds)
         self._http = httpx2.AsyncClient(
-            transport=Transport(base_url, connect_seconds, on_retry), timeout=self._timeout, follow_redirects=False
+            transport=Transport(proxy, connect_seconds, on_retry), timeout=self._timeout, follow_redirects=False
         )
         self._sdk = _Sdk(
             api_key="",  # not None: the SDK then looks for no credentials of its own
@@ -190,7 +119,7 @@ class Claude:
             raise _error_from(error) from error
         return _raw(response)
 
-    async def probe(self) -> taxonomy.ProbeResult:
+    async def probe(self) -> ProbeResult:
         """GET /v1/models?limit=1: do network and key work? Where there is no such list the answer proves neither."""
         try:
             async with asyncio.timeout(_PROBE_SECONDS):
@@ -198,11 +127,11 @@ class Claude:
         except anthropic.APIStatusError as error:
             if error.status_code in (404, 405, 501):
                 return "unproven"
-            verdict = _verdict_on(error)
+            verdict = verdict_on(error)
         except TimeoutError:
             verdict = Fallback("timeout", f"The probe had no answer within {_PROBE_SECONDS:g} s.")
         except Exception as error:  # noqa: BLE001  # whatever the client raises is a verdict on the connection
-            verdict = _verdict_on(error)
+            verdict = verdict_on(error)
         else:
             return "ok" if _is_json_object(response.content) else taxonomy.classify_not_json(response.status_code)
         return verdict if isinstance(verdict, Fallback) else "unproven"
@@ -228,16 +157,9 @@ def _error_from(error: Exception) -> UpstreamError:
     if isinstance(error, anthropic.APIStatusError):
         answer = error.response
         return UpstreamError(
-            _verdict_on(error), Refused(answer.status_code, passed_back(answer.headers), answer.content)
+            verdict_on(error), Refused(answer.status_code, passed_back(answer.headers), answer.content)
         )
-    return UpstreamError(_verdict_on(error))
-
-
-def _parse(data: bytes) -> dict[str, Any]:
-    event = orjson.loads(data)
-    if not isinstance(event, dict):
-        raise ValueError("an event that is no JSON object")  # wrong data, not a wrong type in our code
-    return event
+    return UpstreamError(verdict_on(error))
 
 
 def _is_json_object(body: bytes) -> bool:
@@ -245,9 +167,3 @@ def _is_json_object(body: bytes) -> bool:
         return isinstance(orjson.loads(body), dict)
     except orjson.JSONDecodeError:
         return False
-
-
-def _verdict_on(error: Exception) -> taxonomy.Verdict:
-    if isinstance(error, anthropic.APIStatusError):
-        return taxonomy.classify_response(error.status_code, error.response.headers, error.response.content)
-    return taxonomy.classify_connection(problem_of(error))

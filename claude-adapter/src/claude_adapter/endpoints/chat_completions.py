@@ -1,6 +1,6 @@
 """`POST /v1/chat/completions`: translated to Messages, and Claude's events back to chunks.
 
-Claude is always asked for a stream, also for a whole reply, so that the same clocks watch over both.
+Claude is always asked for a stream, also for a whole reply, so that the same timer watches over both.
 """
 
 import time
@@ -8,14 +8,15 @@ import uuid
 from typing import Any
 
 from claude_adapter import taxonomy
-from claude_adapter.breaker import Admission
-from claude_adapter.claude import MessageStream
-from claude_adapter.clock import ProgressClock
-from claude_adapter.errors import OPENAI, UpstreamError
-from claude_adapter.exchange import JSON_HEADERS, Exchange, Headers, header_value, json_bytes, parse_object
-from claude_adapter.request_translation import to_messages, wants_stream, wants_usage_chunk
-from claude_adapter.response_translation import WholeReply
-from claude_adapter.stream_translation import ChunkedReply
+from claude_adapter.availability.breaker import Admission
+from claude_adapter.availability.stall_timer import StallTimer
+from claude_adapter.endpoints.exchange import JSON_HEADERS, Exchange, Headers, header_value, json_bytes, parse_object
+from claude_adapter.errors import OPENAI
+from claude_adapter.translation.chunks import ChunkedReply
+from claude_adapter.translation.reply import WholeReply
+from claude_adapter.translation.request import to_messages, wants_stream, wants_usage_chunk
+from claude_adapter.upstream.message_stream import MessageStream
+from claude_adapter.upstream.upstream_error import UpstreamError
 
 _SSE_HEADERS: Headers = [
     (b"content-type", b"text/event-stream"),
@@ -44,27 +45,27 @@ class ChatExchange(Exchange):
 
     async def ask(self, admission: Admission) -> None:
         """Send, and relay what comes, as chunks or whole."""
-        clock = self._clock(self._request.get("thinking"))
+        timer = self._stall_timer(self._request.get("thinking"))
         try:
-            async with clock:
+            async with timer:
                 self._stream = stream = await self._endpoint.claude.send(self._raw)
                 reply_id = f"chatcmpl-{stream.request_id or uuid.uuid4().hex}"
                 created, model = int(time.time()), self._request["model"]
                 if self._streaming:
                     self._reply = chunked = ChunkedReply(reply_id, created, model, include_usage=self._usage_chunk)
-                    await self._relay(stream, chunked, clock, admission)
+                    await self._relay(stream, chunked, timer, admission)
                 else:
                     self._reply = whole = WholeReply(reply_id, created, model)
-                    await self._relay(stream, whole, clock, admission)
-                    clock.hold()
+                    await self._relay(stream, whole, timer, admission)
+                    timer.hold()
                     await self._respond(200, self._served_by_claude(JSON_HEADERS), whole.body())
         except TimeoutError:
-            if not clock.expired:
+            if not timer.expired:
                 raise
-            raise self._silence(clock) from None
+            raise self._stalled(timer) from None
 
     async def _relay(
-        self, stream: MessageStream, reply: ChunkedReply | WholeReply, clock: ProgressClock, admission: Admission
+        self, stream: MessageStream, reply: ChunkedReply | WholeReply, timer: StallTimer, admission: Admission
     ) -> None:
         """Feed Claude's events to `reply`, and send on what comes of it, from the first content on, read by read."""
         held = b""
@@ -77,7 +78,7 @@ class ChatExchange(Exchange):
             if events is None:
                 if reply.stop_reason is None:
                     raise failure or UpstreamError(_ENDED_EARLY)
-                failure = None  # all that matters has come; only the goodbye is missing
+                failure = None  # all that matters has come; only the last event is missing
                 held += reply.finish()
             for event in events or ():
                 if event.get("type") == "error":
@@ -85,17 +86,17 @@ class ChatExchange(Exchange):
                     break
                 held += reply.feed(event)
                 if (thinks := _thinks(event)) is not None:
-                    clock.thinking(thinks)
+                    timer.thinking(thinks)
                 if event.get("type") != "ping" and (reply.has_content or thinks):
-                    if not clock.started:
+                    if not timer.started:
                         admission.success()
-                    clock.progress()
+                    timer.progress()
             if held and reply.has_content and isinstance(reply, ChunkedReply) and (self._head_sent or failure is None):
-                clock.hold()
+                timer.hold()
                 if not self._head_sent:
                     await self._start(200, self._served_by_claude(_SSE_HEADERS))
                 await self._body_part(held, last=reply.ended)
-                clock.progress()
+                timer.progress()
                 held = b""
             if failure is not None:
                 raise failure

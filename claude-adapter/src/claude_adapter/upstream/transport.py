@@ -7,8 +7,6 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from types import SimpleNamespace
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import httpx2
@@ -24,9 +22,8 @@ class Transport(httpx2.AsyncBaseTransport):
     idle (RFC 9112, 9.3.1). `on_retry()` is told. Raises aiohttp's own errors.
     """
 
-    def __init__(self, base_url: str, connect_seconds: float, on_retry: Callable[[], None]) -> None:
-        parts = urlsplit(base_url)
-        self._proxy = None if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme)
+    def __init__(self, proxy: str | None, connect_seconds: float, on_retry: Callable[[], None]) -> None:
+        self._proxy = proxy
         self._connect_seconds = connect_seconds
         self._ssl_context = httpx2.create_ssl_context()
         self._on_retry = on_retry

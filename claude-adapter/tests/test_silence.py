@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from claude_adapter import clock as clock_module
-from claude_adapter.clock import ProgressClock
-from claude_adapter.doubts import Doubts
-from claude_adapter.taxonomy import Fallback
+from claude_adapter.availability import stall_timer as stall_timer_module
+from claude_adapter.availability.reasons import Fallback
+from claude_adapter.availability.silence import SilenceWatch
+from claude_adapter.availability.stall_timer import StallTimer
 
 DEAD = Fallback("timeout", "The line is dead.")
 
@@ -17,7 +17,7 @@ class Line:
 
     def __init__(self) -> None:
         self.probes = 0
-        self.doubts = Doubts(self._probe)
+        self.silence = SilenceWatch(self._probe)
         self.asked = asyncio.Event()
 
     def _probe(self) -> None:
@@ -27,17 +27,17 @@ class Line:
 
 @pytest.fixture
 def line(monkeypatch: pytest.MonkeyPatch) -> Line:
-    monkeypatch.setattr(clock_module, "_DOUBT_SECONDS", 0.02)
+    monkeypatch.setattr(stall_timer_module, "_SILENCE_SECONDS", 0.02)
     return Line()
 
 
-async def wait_in_silence(line: Line) -> ProgressClock:
-    """Wait for Claude until the clock ends it; gives the clock."""
-    clock = ProgressClock(30, 30, line.doubts.about)
+async def wait_in_silence(line: Line) -> StallTimer:
+    """Wait for Claude until the timer ends it; gives the timer."""
+    timer = StallTimer(30, 30, line.silence.silent)
     with pytest.raises(TimeoutError):
-        async with clock:
+        async with timer:
             await asyncio.Event().wait()
-    return clock
+    return timer
 
 
 async def test_a_dead_line_is_given_up(line: Line) -> None:
@@ -46,9 +46,9 @@ async def test_a_dead_line_is_given_up(line: Line) -> None:
     for _ in range(2):
         line.asked.clear()
         await asyncio.wait_for(line.asked.wait(), 10)
-        line.doubts.settle(DEAD)
-    clock = await asyncio.wait_for(waiting, 10)
-    assert clock.given_up == DEAD
+        line.silence.probed(DEAD)
+    timer = await asyncio.wait_for(waiting, 10)
+    assert timer.given_up == DEAD
 
 
 @pytest.mark.parametrize(
@@ -61,26 +61,26 @@ async def test_a_dead_line_is_given_up(line: Line) -> None:
     ids=["well", "a lost packet", "an unwell Claude"],
 )
 async def test_a_thinking_claude_is_waited_for(line: Line, results: list[Fallback | None]) -> None:
-    """As long as the line lives, the long clock decides."""
+    """As long as the line lives, the long timer decides."""
     waiting = asyncio.create_task(wait_in_silence(line))
     for result in results:
         line.asked.clear()
         await asyncio.wait_for(line.asked.wait(), 10)
-        line.doubts.settle(result)
+        line.silence.probed(result)
     assert not waiting.done()
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
 
 
-async def test_who_speaks_is_not_doubted(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_who_makes_progress_is_not_silent(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     """Progress, and waiting for a slow client, are no silence of Claude's."""
-    monkeypatch.setattr(clock_module, "_DOUBT_SECONDS", 1.0)
-    async with ProgressClock(30, 30, line.doubts.about) as clock:
+    monkeypatch.setattr(stall_timer_module, "_SILENCE_SECONDS", 1.0)
+    async with StallTimer(30, 30, line.silence.silent) as timer:
         for _ in range(30):
-            clock.progress()
+            timer.progress()
             await asyncio.sleep(0.05)
-        clock.hold()
+        timer.hold()
         await asyncio.sleep(1.2)
-        clock.progress()
+        timer.progress()
     assert line.probes == 0

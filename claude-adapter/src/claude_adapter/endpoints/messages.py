@@ -9,19 +9,21 @@ from typing import Any
 import orjson
 
 from claude_adapter import taxonomy
-from claude_adapter.breaker import Admission
-from claude_adapter.claude import RawAnswer
-from claude_adapter.clock import ProgressClock
-from claude_adapter.errors import ANTHROPIC, BadRequestError, UpstreamError
-from claude_adapter.exchange import JSON_HEADERS, Exchange, Json, json_bytes, parse_object
-from claude_adapter.passing_stream import PassingStream, input_tokens, output_tokens
-from claude_adapter.taxonomy import ClientError, Fallback
+from claude_adapter.availability.breaker import Admission
+from claude_adapter.availability.reasons import Fallback, Reason
+from claude_adapter.availability.stall_timer import StallTimer
+from claude_adapter.endpoints.exchange import JSON_HEADERS, Exchange, Json, json_bytes, parse_object
+from claude_adapter.endpoints.messages_stream import RelayedStream, input_tokens, output_tokens
+from claude_adapter.errors import ANTHROPIC, BadRequestError
+from claude_adapter.taxonomy import ClientError
+from claude_adapter.upstream.message_stream import RawAnswer
+from claude_adapter.upstream.upstream_error import UpstreamError
 
 MESSAGES_PATH = "/v1/messages"
 COUNT_TOKENS_PATH = "/v1/messages/count_tokens"
 
 _MODELS_SECONDS = 2.0  # Claude Code gives the list three
-# A whole answer says nothing until it is complete, so its clock is about its length: the SDK's own assumption is
+# A whole answer says nothing until it is complete, so its timer allows for its length: the SDK's own assumption is
 # 128,000 tokens in an hour, and the API ends such a request after ten minutes.
 _WHOLE_TOKENS_PER_SECOND = 128_000 / 3600
 _WHOLE_LONGEST_SECONDS = 600.0
@@ -46,7 +48,7 @@ class _PassedExchange(Exchange):
     errors = ANTHROPIC
     path: str
     proof: str  # a field without which an answer is not the API's
-    late = "timeout"  # what it is called when an answer in one piece does not come
+    late: Reason = "timeout"  # what it is called when an answer in one piece does not come
 
     def read(self, body: bytes) -> str:
         """Only the model's name is ours to change; all else is Anthropic's to judge."""
@@ -70,18 +72,18 @@ class _PassedExchange(Exchange):
 
     async def _pass_whole(self, seconds: float, admission: Admission) -> None:
         """Ask for an answer in one piece, and check that it is one before any of it goes on."""
-        clock = ProgressClock(seconds, seconds, self._endpoint.doubts.about)
+        timer = StallTimer(seconds, seconds, self._endpoint.silence.silent)
         try:
-            async with clock:
+            async with timer:
                 self._stream = answer = await self._pass_on(streaming=False)
                 parts = []
                 while (part := await answer.read_bytes()) is not None:
                     parts.append(part)
         except TimeoutError:
-            if not clock.expired:
+            if not timer.expired:
                 raise
             late = Fallback(self.late, f"Claude's answer was not there after {seconds:g} s.")
-            raise UpstreamError(clock.given_up or late) from None
+            raise UpstreamError(timer.given_up or late) from None
         body = b"".join(parts)
         document = _document(body, answer.status)
         if self.proof not in document:
@@ -110,7 +112,7 @@ class MessagesExchange(_PassedExchange):
 
     path = MESSAGES_PATH
     proof = "content"
-    late = "first_token"  # a Claude that says nothing, of which a probe proves nothing
+    late: Reason = "first_token"  # a Claude that says nothing, of which a probe proves nothing
 
     async def ask(self, admission: Admission) -> None:
         """Pass the request on, and the answer back."""
@@ -118,51 +120,49 @@ class MessagesExchange(_PassedExchange):
             settings = self._endpoint.settings
             seconds = whole_seconds(self._request.get("max_tokens"), settings.claude_first_token_seconds)
             return await self._pass_whole(seconds, admission)
-        clock = self._clock(self._request.get("thinking"))
+        timer = self._stall_timer(self._request.get("thinking"))
         try:
-            async with clock:
+            async with timer:
                 self._stream = answer = await self._pass_on(streaming=True)
-                self._reply = passing = PassingStream(str(self._request.get("model")))
-                await self._relay(answer, passing, clock, admission)
+                self._reply = relayed = RelayedStream(str(self._request.get("model")))
+                await self._relay(answer, relayed, timer, admission)
         except TimeoutError:
-            if not clock.expired:
+            if not timer.expired:
                 raise
-            raise self._silence(clock) from None
+            raise self._stalled(timer) from None
         except ValueError as error:
             detail = f"Claude's stream could not be read: {error}."
             raise UpstreamError(taxonomy.classify_broken(detail)) from error
 
-    async def _relay(
-        self, answer: RawAnswer, passing: PassingStream, clock: ProgressClock, admission: Admission
-    ) -> None:
+    async def _relay(self, answer: RawAnswer, relayed: RelayedStream, timer: StallTimer, admission: Admission) -> None:
         held = b""
-        while not passing.ended:
+        while not relayed.ended:
             failure: UpstreamError | None = None
             try:
                 read = await answer.read_bytes()
             except UpstreamError as error:
                 read, failure = None, error
             if read is None:
-                goodbye = passing.finish()
-                if goodbye is None:
+                ending = relayed.finish()
+                if ending is None:
                     raise failure or UpstreamError(_ENDED_EARLY)
-                failure = None  # all that matters has come; only the goodbye is missing
-                held += goodbye
+                failure = None  # all that matters has come; only the last event is missing
+                held += ending
             else:
-                held += passing.feed(read)
-                if passing.error is not None:
-                    failure = UpstreamError(taxonomy.classify_event(passing.error), event=passing.error_event)
-                clock.thinking(passing.thinking)
-                if passing.progress:
-                    if not clock.started:
+                held += relayed.feed(read)
+                if relayed.error is not None:
+                    failure = UpstreamError(taxonomy.classify_event(relayed.error), event=relayed.error_event)
+                timer.thinking(relayed.thinking)
+                if relayed.progress:
+                    if not timer.started:
                         admission.success()
-                    clock.progress()
-            if held and passing.started and (self._head_sent or failure is None):
-                clock.hold()
+                    timer.progress()
+            if held and relayed.started and (self._head_sent or failure is None):
+                timer.hold()
                 if not self._head_sent:
                     await self._start(answer.status, self._served_by_claude(answer.headers))
-                await self._body_part(held, last=passing.ended)
-                clock.resume()
+                await self._body_part(held, last=relayed.ended)
+                timer.resume()
                 held = b""
             if failure is not None:
                 raise failure

@@ -39,7 +39,7 @@ def _said_by_user(text: str) -> Json:
 
 
 def _with_unique_ids(blocks: list[Json], taken: set[str]) -> tuple[list[Json], list[tuple[str, str]]]:
-    """The blocks, and for each call its id as given and as it is now. Some brains count calls anew in every turn."""
+    """The blocks, and for each call its id as given and as it is now. Some models count calls anew in every turn."""
     renamed: list[Json] = []
     calls: list[tuple[str, str]] = []
     for block in blocks:

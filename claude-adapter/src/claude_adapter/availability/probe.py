@@ -5,8 +5,8 @@ import logging
 import random
 from collections.abc import Awaitable, Callable
 
-from claude_adapter.breaker import Breaker
-from claude_adapter.taxonomy import Fallback, ProbeResult
+from claude_adapter.availability.breaker import Breaker
+from claude_adapter.availability.reasons import Fallback, ProbeResult
 
 _log = logging.getLogger(__name__)
 

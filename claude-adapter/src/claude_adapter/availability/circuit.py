@@ -4,21 +4,16 @@ How depends on the reason it opened for:
 
 * by a good probe: what a free `GET /v1/models` can prove: network, key, a working API. After an answer that proves
   nothing (a gateway without a list of models) a real request tries;
-* by a trial (`TRIAL`): what only a real request can prove; after a delay the circuit is half open and lets one through;
-  of a silent Claude (`SILENCE`) a failed probe gives a better reason meanwhile, which a good one then closes.
+* by a trial: what only a real request can prove; after a delay the circuit is half open and lets one through; of a
+  silent Claude a failed probe gives a better reason meanwhile, which a good one then closes.
 """
 
 from dataclasses import dataclass
 from typing import Literal
 
-from claude_adapter.taxonomy import Fallback
+from claude_adapter.availability.reasons import Fallback
 
 State = Literal["closed", "open", "half_open"]
-
-# A Claude that lists its models and says nothing more would cost every request the whole wait, were a probe believed.
-SILENCE = frozenset({"first_token", "stall"})
-TRIAL = frozenset({"billing", "quota", "rate_limit", "model_not_found"}) | SILENCE
-OF_ONE_MODEL = frozenset({"rate_limit", "model_not_found", "overloaded"})
 
 _TRIAL_FIRST_DELAY_SECONDS = 5.0
 _TRIAL_LONGEST_DELAY_SECONDS = 60.0
@@ -37,7 +32,7 @@ class Circuit:
     cause: Fallback | None = None
     changed_at: float = 0.0
     closed_at: float | None = None
-    retry_at: float | None = None  # TRIAL: half open from then on; else: a probe was answered, which ends it then
+    retry_at: float | None = None  # by a trial: half open from then on; else: a probe was answered, which ends it then
     opens: int = 0
     trial_taken: bool = False
     proven: bool = True  # whether the probe that was answered proved that Claude can be used
@@ -49,7 +44,7 @@ class Circuit:
             self.close(now)
         if self.state != "open" or self.cause is None or self.retry_at is None or now < self.retry_at:
             return
-        if is_tried(self.cause) or not self.proven:
+        if self.cause.is_tried or not self.proven:
             self.state, self.changed_at, self.trial_taken = "half_open", now, False
         else:
             self.close(now)
@@ -61,9 +56,9 @@ class Circuit:
         self.opens = self.opens + 1 if soon or tried else 1
         self.state, self.cause, self.changed_at, self.trial_taken = "open", cause, now, False
         self.proven, self.failed_at = True, None
-        self.retry_at = now + self._trial_delay_seconds(cause) if is_tried(cause) else None
+        self.retry_at = now + self._trial_delay_seconds(cause) if cause.is_tried else None
 
-    def doubt(self, cause: Fallback, now: float) -> None:
+    def half_open(self, cause: Fallback, now: float) -> None:
         """Several requests have failed, though no probe has: half open at once."""
         if self.state == "closed":
             self.state, self.changed_at, self.trial_taken, self.retry_at = "half_open", now, False, None
@@ -78,7 +73,7 @@ class Circuit:
 
     def probe_answered(self, now: float, *, proven: bool) -> None:
         """A probe did not fail: the outage ends now, or after a while when that has gone wrong just before."""
-        if self.state == "open" and self.cause and not is_tried(self.cause) and self.retry_at is None:
+        if self.state == "open" and self.cause and not self.cause.is_tried and self.retry_at is None:
             damping_seconds = 0.0 if self.opens <= 1 else min(_DAMPING_LONGEST_SECONDS, 2.0 ** (self.opens - 2))
             self.retry_at, self.proven = self.changed_at + damping_seconds, proven
         self.refresh(now)
@@ -87,8 +82,3 @@ class Circuit:
         if cause.retry_after_seconds is not None:
             return min(_RETRY_AFTER_LONGEST_SECONDS, max(_RETRY_AFTER_SHORTEST_SECONDS, cause.retry_after_seconds))
         return min(_TRIAL_LONGEST_DELAY_SECONDS, _TRIAL_FIRST_DELAY_SECONDS * 2.0 ** min(self.opens - 1, 10))
-
-
-def is_tried(cause: Fallback) -> bool:
-    """Whether only a real request can prove that this is over."""
-    return cause.needs_trial or cause.reason in TRIAL

@@ -1,4 +1,4 @@
-"""A Messages stream on its way through: its bytes stay as they are, and are looked at only as much as the clocks need.
+"""A Messages stream on its way through: its bytes stay, and are looked at only as much as the stall timer needs.
 
 Pure. Most events are deltas, which are known by their first bytes; only the few others are parsed.
 """
@@ -7,14 +7,15 @@ from typing import Any
 
 import orjson
 
+from claude_adapter.upstream.sse import SseSplitter, data_of
+
 Json = dict[str, Any]
 
-_LARGEST_EVENT_BYTES = 4 * 1024 * 1024
 _DELTA = b"event: content_block_delta\n"
-_GOODBYE = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
+_MESSAGE_STOP = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
 
 
-class PassingStream:
+class RelayedStream:
     """Feed it reads, get back whole events.
 
     `started` turns true with the first event that shows Claude at work on its answer, `ended` with the last one;
@@ -32,41 +33,29 @@ class PassingStream:
         self.error_event = b""
         self._stop_reason_seen = False
         self._usage: Json = {}
-        self._rest = b""
+        self._splitter = SseSplitter()
 
     def feed(self, read: bytes) -> bytes:
         """The events that `read` completes, up to an `error`. Raises `ValueError` for what is no Messages stream."""
-        data = self._rest + read
-        if b"\r" in data:  # a proxy's line ends; JSON holds none that are bare
-            data = data.replace(b"\r\n", b"\n")
-        end = data.rfind(b"\n\n") + 2
-        if end == 1:
-            whole, self._rest = b"", data
-        else:
-            whole, self._rest = data[:end], data[end:]
-        if len(self._rest) > _LARGEST_EVENT_BYTES:
-            raise ValueError("an event of more than 4 MiB")
         self.progress = False
-        if not whole:
-            return b""
-        start = 0
-        for event in whole[:-2].split(b"\n\n"):
+        whole = b""
+        for event in self._splitter.feed(read):
             if event.startswith(_DELTA):
                 self.started = self.progress = True
             else:
                 self._read(event)
                 if self.error is not None:
                     self.error_event = event + b"\n\n"
-                    return whole[:start]
-            start += len(event) + 2
+                    break
+            whole += event + b"\n\n"
         return whole
 
     def finish(self) -> bytes | None:
-        """What is missing at the end of the connection: nothing, the goodbye, or None for more than can be made up."""
+        """What is missing at the end of the connection: nothing, its last event, or None when more is missing."""
         if self.ended:
             return b""
         self.ended = self._stop_reason_seen
-        return _GOODBYE if self._stop_reason_seen else None
+        return _MESSAGE_STOP if self._stop_reason_seen else None
 
     @property
     def input_tokens(self) -> int:
@@ -79,7 +68,7 @@ class PassingStream:
         return output_tokens(self._usage)
 
     def _read(self, event: bytes) -> None:
-        data = b"\n".join(line[5:] for line in event.split(b"\n") if line.startswith(b"data:"))
+        data = data_of(event)
         if not data:
             return  # a comment
         document = orjson.loads(data)

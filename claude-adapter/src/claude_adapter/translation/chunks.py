@@ -4,7 +4,7 @@ from typing import Any
 
 import orjson
 
-from claude_adapter.response_translation import Reply, whole_input
+from claude_adapter.translation.reply import Reply, whole_input
 
 
 class ChunkedReply(Reply):

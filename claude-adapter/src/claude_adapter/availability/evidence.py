@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from claude_adapter.taxonomy import Fallback
+from claude_adapter.availability.reasons import Fallback
 
 _FORGOTTEN_AFTER_SECONDS = 60.0
 _GOOD_ANSWER_COUNTS_SECONDS = 5.0  # so long after it a failure is more likely its own request's

@@ -4,8 +4,8 @@ import re
 from typing import Any
 
 from claude_adapter.errors import BadRequestError
-from claude_adapter.model_traits import ModelTraits
-from claude_adapter.request_fields import typed
+from claude_adapter.translation.fields import typed
+from claude_adapter.translation.model_traits import ModelTraits
 
 Json = dict[str, Any]
 

@@ -1,0 +1,1 @@
+"""Is Claude usable, and what is known of those who wait for it?"""

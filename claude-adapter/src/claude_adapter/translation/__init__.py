@@ -1,0 +1,1 @@
+"""Chat Completions to Messages and back. Pure: dict to dict, event to bytes."""

@@ -1,0 +1,1 @@
+"""The way to Claude: the client, its connections, the key."""

@@ -1,0 +1,99 @@
+"""An answer of Claude's as it comes: as bytes, or as the events of a Messages stream."""
+
+import asyncio
+from contextlib import suppress
+from typing import Any
+
+import anthropic
+import httpx2
+import orjson
+
+from claude_adapter import taxonomy
+from claude_adapter.upstream.connection_errors import problem_of
+from claude_adapter.upstream.headers import passed_back
+from claude_adapter.upstream.sse import SseSplitter, data_of
+from claude_adapter.upstream.upstream_error import UpstreamError
+
+_CLOSE_SECONDS = 1.0
+_DRAIN_SECONDS = 1.0
+
+
+class RawAnswer:
+    """An answer of Claude's that has begun, as bytes. Its owner must `close()` it."""
+
+    __slots__ = ("_chunks", "_response", "request_id")
+
+    def __init__(self, response: httpx2.Response) -> None:
+        self.request_id: str | None = response.headers.get("request-id")
+        self._response = response
+        # Undecoded reads are passed on as they come; we ask for no compression, but a proxy might not care.
+        self._chunks = response.aiter_bytes() if "content-encoding" in response.headers else response.aiter_raw()
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return self._response.status_code
+
+    @property
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """What can be passed on to a client: all but those of the connection."""
+        return passed_back(self._response.headers)
+
+    async def read_bytes(self) -> bytes | None:
+        """The next read; None at the end. Raises `UpstreamError` when the connection breaks."""
+        try:
+            async for chunk in self._chunks:
+                return chunk
+        except Exception as error:
+            raise UpstreamError(verdict_on(error)) from error
+        return None
+
+    async def drain(self) -> None:
+        """Read the last bytes, so that the connection can serve the next request without a new handshake."""
+        with suppress(TimeoutError, UpstreamError):
+            async with asyncio.timeout(_DRAIN_SECONDS):
+                while await self.read_bytes() is not None:
+                    pass
+
+    async def close(self) -> None:
+        """Give the connection back, or cut it when the reply is not over. Never raises."""
+        with suppress(Exception):
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                await self._response.aclose()
+
+
+class MessageStream(RawAnswer):
+    """The events of one streamed Messages reply."""
+
+    __slots__ = ("_splitter",)
+
+    def __init__(self, response: httpx2.Response) -> None:
+        super().__init__(response)
+        self._splitter = SseSplitter()
+
+    async def read(self) -> list[dict[str, Any]] | None:
+        """The events that the next read completes (often one, maybe none); None at the end of the stream.
+
+        Raises `UpstreamError` when the connection breaks or what comes is not a Messages stream.
+        """
+        chunk = await self.read_bytes()
+        if chunk is None:
+            return None
+        try:
+            return [_parse(data) for event in self._splitter.feed(chunk) if (data := data_of(event)) is not None]
+        except ValueError as error:
+            raise UpstreamError(taxonomy.classify_broken(f"Claude's stream could not be read: {error}.")) from error
+
+
+def verdict_on(error: Exception) -> taxonomy.Verdict:
+    """Whose fault is what the client raised?"""
+    if isinstance(error, anthropic.APIStatusError):
+        return taxonomy.classify_response(error.status_code, error.response.headers, error.response.content)
+    return taxonomy.classify_connection(problem_of(error))
+
+
+def _parse(data: bytes) -> dict[str, Any]:
+    event = orjson.loads(data)
+    if not isinstance(event, dict):
+        raise ValueError("an event that is no JSON object")  # wrong data, not a wrong type in our code
+    return event
