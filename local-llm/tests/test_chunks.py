@@ -5,10 +5,10 @@ from typing import Any
 import orjson
 import pytest
 
-from local_llm.answer import Answer, Usage
-from local_llm.chunks import DONE, Chunks
-from local_llm.errors import BadRequestError
-from local_llm.tools import ToolCall
+from local_llm.dialects.answer import Answer, Usage
+from local_llm.dialects.chat_reply import DONE, Chunks
+from local_llm.dialects.errors import BadRequestError
+from local_llm.dialects.tools import ToolCall
 
 HEAD = {"id": "chatcmpl-1", "created": 1700000000, "model": "SmolLM2"}
 USAGE = Usage(prompt=10, cached=4, completion=3)

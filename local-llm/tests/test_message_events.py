@@ -5,10 +5,10 @@ from typing import Any
 import orjson
 import pytest
 
-from local_llm.answer import Answer, Usage
-from local_llm.errors import ApiError, BadRequestError, BusyError, unforeseen
-from local_llm.message_events import MessageEvents
-from local_llm.tools import Part, ToolCall
+from local_llm.dialects.answer import Answer, Usage
+from local_llm.dialects.errors import ApiError, BadRequestError, BusyError, unforeseen
+from local_llm.dialects.messages_reply import MessageEvents
+from local_llm.dialects.tools import Part, ToolCall
 
 USAGE = Usage(prompt=10, cached=4, completion=3)
 ENDED = Answer("stop", None, USAGE)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from local_llm.pieces import Pieces
+from local_llm.engine.detokenizer import Pieces
 
 
 @pytest.mark.parametrize(

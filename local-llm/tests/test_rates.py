@@ -2,7 +2,7 @@
 
 import pytest
 
-from local_llm.rates import PrefillRate, attention_share
+from local_llm.prompt.prefill_rate import PrefillRate, attention_share
 
 SMOLLM2 = attention_share(layers=30, dimensions=576, parameters=134_515_008)
 

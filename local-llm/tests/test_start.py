@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from local_llm.cores import available, quota_in
-from local_llm.gguf_header import Header
-from local_llm.model import ModelNotFoundError, context_tokens, locate, name_from
+from local_llm.machine.cores import available, quota_in
+from local_llm.models.gguf_header import Header
+from local_llm.models.weights import ModelNotFoundError, context_tokens, locate, name_from
+from local_llm.prompt.persona import PERSONA, SIZE_LIMIT_BYTES, SoulError, read_soul
 from local_llm.settings import Settings, sentences
-from local_llm.soul import PERSONA, SIZE_LIMIT_BYTES, SoulError, read_soul
 
 
 def test_empty_means_unset(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from local_llm.threads import WritingThreads
+from local_llm.engine.decode_threads import WritingThreads
 
 
 def write(threads: WritingThreads, tokens: int, seconds: Callable[[int], float]) -> list[int]:

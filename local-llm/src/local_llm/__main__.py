@@ -9,9 +9,9 @@ import sys
 import uvicorn
 from pydantic import ValidationError
 
-from local_llm import memory
 from local_llm.app import create_app
-from local_llm.model import ModelNotFoundError
+from local_llm.machine import memory
+from local_llm.models.weights import ModelNotFoundError
 from local_llm.settings import Settings, sentences
 
 GRACEFUL_SHUTDOWN_SECONDS = 25

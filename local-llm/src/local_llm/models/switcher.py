@@ -6,11 +6,11 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
-from local_llm import memory
-from local_llm.choose import Candidate, Choice, Key, Verdict, choose
-from local_llm.loaded import LoadedModel, Serving
-from local_llm.model import Weights, candidates
-from local_llm.prove import prove
+from local_llm.machine import memory
+from local_llm.models.choose import Candidate, Choice, Key, Verdict, choose
+from local_llm.models.serving import LoadedModel, Serving
+from local_llm.models.trial import prove
+from local_llm.models.weights import Weights, candidates
 from local_llm.settings import Settings
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from typing import Any, cast
 import llama_cpp
 from llama_cpp.llama_chat_format import Jinja2ChatFormatter
 
-from local_llm.flatten import Message
+from local_llm.prompt.flatten import Message
 
 _CHATML = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"

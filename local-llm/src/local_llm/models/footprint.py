@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from local_llm.gguf_header import Header
+from local_llm.models.gguf_header import Header
 
 SMALLEST_CONTEXT_TOKENS = 2048
 _BYTES_PER_CACHED_ELEMENT = 2  # keys and values are kept as f16

@@ -11,12 +11,12 @@ from typing import Any
 
 import orjson
 
-from local_llm.answer import Answer, Usage
-from local_llm.dialect import Dialect
-from local_llm.errors import ApiError
-from local_llm.messages_request import parse_messages
-from local_llm.request import ChatRequest
-from local_llm.tools import Part, ToolCall
+from local_llm.dialects.answer import Answer, Usage
+from local_llm.dialects.chat_request import ChatRequest
+from local_llm.dialects.errors import ApiError
+from local_llm.dialects.interface import Dialect
+from local_llm.dialects.messages_request import parse_messages
+from local_llm.dialects.tools import Part, ToolCall
 
 _PING = b'event: ping\ndata: {"type":"ping"}\n\n'
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from local_llm.flatten import CUT_MARK, Conversation, Message
+from local_llm.prompt.flatten import CUT_MARK, Conversation, Message
 
 SYSTEM_SHARE = 0.5  # of the budget; the rest is for the conversation
 PARTIAL_SHARE = 0.25

@@ -14,15 +14,16 @@ from pathlib import Path
 
 from llama_cpp.server.model import LlamaProxy
 
-from local_llm import catalogue, memory
-from local_llm.engine import Engine
+from local_llm.engine.engine import Engine
+from local_llm.machine import memory
 from local_llm.metrics import Metrics
-from local_llm.model import Weights, server_settings_for
-from local_llm.prefix_cache import PrefixCache
-from local_llm.prompt import Limits, Prompter
-from local_llm.rates import PrefillRate, share_of
+from local_llm.models import catalogue
+from local_llm.models.weights import Weights, server_settings_for
+from local_llm.prompt.prefill_rate import PrefillRate, share_of
+from local_llm.prompt.prefix_cache import PrefixCache
+from local_llm.prompt.prompter import Limits, Prompter
+from local_llm.prompt.template import Template
 from local_llm.settings import Settings
-from local_llm.template import Template
 
 
 class LoadedModel:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import orjson
 
-from local_llm.errors import BadRequestError
+from local_llm.dialects.errors import BadRequestError
 
 OPENING, CLOSING = "<tool_call>", "</tool_call>"  # as Hermes and Qwen models write them
 _SHOWN_CHARACTERS = 1500  # the grammar holds the model to the rest

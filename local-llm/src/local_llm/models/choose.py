@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from local_llm.footprint import SMALLEST_CONTEXT_TOKENS, context_that_fits, need_bytes
-from local_llm.gguf_header import Header
+from local_llm.models.footprint import SMALLEST_CONTEXT_TOKENS, context_that_fits, need_bytes
+from local_llm.models.gguf_header import Header
 
 
 class Key(NamedTuple):

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from local_llm.errors import BadRequestError
+from local_llm.dialects.errors import BadRequestError
 
 CUT_MARK = "[… cut …]"
 # The same in every turn, so that a conversation's beginning stays the same and in the cache.

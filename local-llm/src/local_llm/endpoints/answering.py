@@ -16,14 +16,14 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from local_llm.answer import Answer
-from local_llm.dialect import Dialect, Reply
-from local_llm.engine import Turn
-from local_llm.errors import ApiError, BusyError, log_unforeseen, request_id, unforeseen
-from local_llm.loaded import LoadedModel, Serving
-from local_llm.messages_request import parse_count
-from local_llm.prompt import Prompt
-from local_llm.tools import Part
+from local_llm.dialects.answer import Answer
+from local_llm.dialects.errors import ApiError, BusyError, log_unforeseen, request_id, unforeseen
+from local_llm.dialects.interface import Dialect, Reply
+from local_llm.dialects.messages_request import parse_count
+from local_llm.dialects.tools import Part
+from local_llm.engine.engine import Turn
+from local_llm.models.serving import LoadedModel, Serving
+from local_llm.prompt.prompter import Prompt
 
 HEARTBEAT_SECONDS = 3.0
 

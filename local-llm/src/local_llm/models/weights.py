@@ -13,9 +13,10 @@ from typing import Any
 from llama_cpp.server import settings as server_settings
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
-from local_llm import catalogue, cores, gguf_header, memory
-from local_llm.choose import Candidate, Key, choose
-from local_llm.gguf_header import Header
+from local_llm.machine import cores, memory
+from local_llm.models import catalogue, gguf_header
+from local_llm.models.choose import Candidate, Key, choose
+from local_llm.models.gguf_header import Header
 from local_llm.settings import Settings
 
 DEFAULT_CONTEXT_TOKENS = 8192

@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal, TypeVar
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from local_llm.errors import BadRequestError
-from local_llm.tools import ForcedCall, Tool, forced_call, tools_in
+from local_llm.dialects.errors import BadRequestError
+from local_llm.dialects.tools import ForcedCall, Tool, forced_call, tools_in
 
 _Penalty = Annotated[float, Field(ge=-2, le=2)]
 _Stop = Annotated[str, Field(max_length=256)]

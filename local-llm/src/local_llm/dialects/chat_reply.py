@@ -11,11 +11,11 @@ from typing import Any
 
 import orjson
 
-from local_llm.answer import Answer, Usage
-from local_llm.dialect import Dialect
-from local_llm.errors import ApiError
-from local_llm.request import ChatRequest, parse
-from local_llm.tools import Part, ToolCall
+from local_llm.dialects.answer import Answer, Usage
+from local_llm.dialects.chat_request import ChatRequest, parse
+from local_llm.dialects.errors import ApiError
+from local_llm.dialects.interface import Dialect
+from local_llm.dialects.tools import Part, ToolCall
 
 DONE = b"data: [DONE]\n\n"
 

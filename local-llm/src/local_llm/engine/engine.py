@@ -23,16 +23,16 @@ from llama_cpp.llama import LogitsProcessorList
 from llama_cpp.server.app import get_llama_proxy
 from numpy.typing import NDArray
 
-from local_llm.answer import Answer, FinishReason, Usage
-from local_llm.errors import BusyError
-from local_llm.grammar import Constraint
+from local_llm.dialects.answer import Answer, FinishReason, Usage
+from local_llm.dialects.errors import BusyError
+from local_llm.engine.decode_threads import WritingThreads
+from local_llm.engine.detokenizer import Pieces
+from local_llm.engine.repetition import Repetition
 from local_llm.metrics import Metrics
-from local_llm.pieces import Pieces
-from local_llm.prefix_cache import PrefixCache
-from local_llm.prompt import Prompt
-from local_llm.rates import PrefillRate
-from local_llm.repetition import Repetition
-from local_llm.threads import WritingThreads
+from local_llm.prompt.grammar import Constraint
+from local_llm.prompt.prefill_rate import PrefillRate
+from local_llm.prompt.prefix_cache import PrefixCache
+from local_llm.prompt.prompter import Prompt
 
 # llama_cpp.server's own lock is the queue: first come, first served, and a route of that server would have to wait in
 # it as well.

@@ -1,4 +1,4 @@
-"""Get a model: `python -m local_llm.fetch [NAME | owner/repository/file.gguf]`; without a name, list what there is.
+"""Get a model: `python -m local_llm.models.fetch [NAME | owner/repository/file.gguf]`; with no name, list them.
 
 The file appears under its own name when it is whole and its checksum is right, and not before: what serves never sees
 half of it. What an interrupted run has got is kept, and the next run goes on from there.
@@ -38,7 +38,7 @@ from huggingface_hub.utils import build_hf_headers, logging  # type: ignore[attr
 from pydantic import ValidationError
 from tqdm import tqdm  # type: ignore[import-untyped]  # as it is
 
-from local_llm import catalogue
+from local_llm.models import catalogue
 from local_llm.settings import Settings, sentences
 
 SPARE_DISK_BYTES = 256 << 20  # a full disk would stop the rest of the machine

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from local_llm.answer import Answer
-from local_llm.errors import ApiError
-from local_llm.request import ChatRequest
-from local_llm.tools import Part
+from local_llm.dialects.answer import Answer
+from local_llm.dialects.chat_request import ChatRequest
+from local_llm.dialects.errors import ApiError
+from local_llm.dialects.tools import Part
 
 
 class Reply(Protocol):

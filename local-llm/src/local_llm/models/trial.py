@@ -1,4 +1,4 @@
-"""Try a model in a process of its own: `python -m local_llm.prove FILE CONTEXT_TOKENS`.
+"""Try a model in a process of its own: `python -m local_llm.models.trial FILE CONTEXT_TOKENS`.
 
 It loads, says so, waits for a line on standard input, writes some tokens against the clock, and tells the rate. What
 else may happen, a crash or the kernel's OOM killer, happens to this process and not to the one that serves.
@@ -24,8 +24,8 @@ from typing import Any
 
 import numpy as np
 
-from local_llm.choose import Verdict
-from local_llm.model import ModelNotFoundError, Weights, name_from, server_settings_for
+from local_llm.models.choose import Verdict
+from local_llm.models.weights import ModelNotFoundError, Weights, name_from, server_settings_for
 from local_llm.settings import Settings
 
 LOAD_SECONDS = 600.0  # a cold disk reads 2.4 GB in some minutes
@@ -63,7 +63,7 @@ async def prove(path: Path, context_tokens: int, alone: Alone) -> Verdict:
 @contextlib.asynccontextmanager
 async def _running(path: Path, context_tokens: int) -> AsyncIterator[Process]:
     child = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "local_llm.prove", str(path), str(context_tokens)),
+        *(sys.executable, "-m", "local_llm.models.trial", str(path), str(context_tokens)),
         stdin=PIPE,
         stdout=PIPE,
         stderr=asyncio.subprocess.DEVNULL,
@@ -112,8 +112,8 @@ def main() -> int:
 def _try(path: Path, context_tokens: int, loaded: Callable[[], None]) -> dict[str, Any]:
     from llama_cpp.server.model import LlamaProxy
 
-    from local_llm.flatten import Message
-    from local_llm.template import Template
+    from local_llm.prompt.flatten import Message
+    from local_llm.prompt.template import Template
 
     weights = Weights(path, name_from(path))
     llama = LlamaProxy([server_settings_for(weights, Settings(), context_tokens)])(weights.name)

@@ -11,8 +11,8 @@ from typing import Any
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
-from local_llm.errors import BadRequestError
-from local_llm.request import ChatRequest, ResponseFormat, checked
+from local_llm.dialects.chat_request import ChatRequest, ResponseFormat, checked
+from local_llm.dialects.errors import BadRequestError
 
 Json = dict[str, Any]
 _MARKED = ("image", "document", "thinking", "redacted_thinking")

@@ -30,7 +30,7 @@ class Entry(BaseModel):
 @cache
 def entries() -> tuple[Entry, ...]:
     """All of them, the largest first."""
-    text = resources.files("local_llm").joinpath("models.toml").read_text()
+    text = resources.files("local_llm.models").joinpath("models.toml").read_text()
     return tuple(Entry.model_validate(entry) for entry in tomllib.loads(text)["model"])
 
 

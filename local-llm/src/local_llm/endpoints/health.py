@@ -8,7 +8,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from local_llm.loaded import Serving
+from local_llm.models.serving import Serving
 
 
 class Health:
