@@ -35,11 +35,10 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.file_download import http_get
 from huggingface_hub.utils import build_hf_headers, logging  # type: ignore[attr-defined]  # its export list is made lazily
-from pydantic import ValidationError
 from tqdm import tqdm  # type: ignore[import-untyped]  # as it is
 
 from local_llm.models import catalogue
-from local_llm.settings import Settings, sentences
+from local_llm.settings import BadSettingError, read_settings
 
 SPARE_DISK_BYTES = 256 << 20  # a full disk would stop the rest of the machine
 PARTIAL = ".partial"
@@ -323,10 +322,10 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # it quotes addresses with signatures in its warnings
     try:
-        directory = Settings().local_models
-    except ValidationError as error:
-        say(sentences(error.errors()))
-        return 1
+        directory = read_settings().local_models
+    except BadSettingError as error:
+        say(str(error))
+        return 2
     name = sys.argv[1].strip() if len(sys.argv) > 1 else ""
     if not name:
         print(listing(directory))  # noqa: T201  # what was asked for
