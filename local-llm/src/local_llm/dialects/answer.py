@@ -1,4 +1,4 @@
-"""How an answer ended, whatever the dialect it is told in."""
+"""How an answer ended, whatever the dialect."""
 
 from __future__ import annotations
 

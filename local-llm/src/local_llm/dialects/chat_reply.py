@@ -20,7 +20,7 @@ from local_llm.dialects.tools import Part, ToolCall
 DONE = b"data: [DONE]\n\n"
 
 
-class Chunks:
+class ChatReply:
     """One answer as Chat Completions tells it."""
 
     def __init__(self, request_id: str, model: str, created_seconds: int, *, wants_usage: bool = False) -> None:
@@ -100,8 +100,8 @@ def _usage(usage: Usage) -> dict[str, Any]:
     }
 
 
-def _reply(request: ChatRequest, request_id: str, model: str) -> Chunks:
-    return Chunks(request_id, model, int(time.time()), wants_usage=request.wants_usage)
+def _reply(request: ChatRequest, request_id: str, model: str) -> ChatReply:
+    return ChatReply(request_id, model, int(time.time()), wants_usage=request.wants_usage)
 
 
 CHAT_COMPLETIONS = Dialect(parse, _reply, lambda error, _: error.openai_body())

@@ -35,7 +35,7 @@ class ResponseFormat(BaseModel):
 
 
 class ChatRequest(BaseModel):
-    """What this room understands of a request; other fields are let pass and have no effect.
+    """What this service understands of a request; other fields are let pass and have no effect.
 
     A null counts as not given, as with OpenAI.
     """

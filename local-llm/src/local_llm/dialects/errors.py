@@ -60,14 +60,14 @@ class ApiError(Exception):
         return Response(orjson.dumps(body), self.status, headers=headers | self.headers, media_type="application/json")
 
 
-class BadRequestError(ApiError):  # named for what happened
+class BadRequestError(ApiError):
     """The client's own mistake, or a wish that cannot be granted; names the field."""
 
     def __init__(self, param: str | None, message: str) -> None:
         super().__init__(400, message, "invalid_request_error", param=param, code="invalid_value")
 
 
-class BusyError(ApiError):  # named for what happened
+class BusyError(ApiError):
     """The local model cannot take this request: every place is taken, or its time in the queue is over."""
 
     def __init__(

@@ -42,7 +42,7 @@ class Reply(Protocol):
 
 @dataclass(frozen=True)
 class Dialect:
-    """How requests are read, replies are told, and errors are shaped."""
+    """How requests are read, replies are written, and errors are shaped."""
 
     parse: Callable[[bytes], ChatRequest]
     reply: Callable[[ChatRequest, str, str], Reply]  # request, request id, model name

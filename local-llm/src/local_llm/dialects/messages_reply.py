@@ -21,7 +21,7 @@ from local_llm.dialects.tools import Part, ToolCall
 _PING = b'event: ping\ndata: {"type":"ping"}\n\n'
 
 
-class MessageEvents:
+class MessagesReply:
     """One answer as Messages tells it."""
 
     def __init__(self, request_id: str, model: str) -> None:
@@ -131,8 +131,8 @@ def _usage(usage: Usage) -> dict[str, int]:
     }
 
 
-def _reply(_: ChatRequest, request_id: str, model: str) -> MessageEvents:
-    return MessageEvents(request_id, model)
+def _reply(_: ChatRequest, request_id: str, model: str) -> MessagesReply:
+    return MessagesReply(request_id, model)
 
 
 MESSAGES = Dialect(parse_messages, _reply, ApiError.anthropic_body, id_header="request-id")

@@ -37,7 +37,7 @@ class CountRequest(BaseModel):
 
 
 class MessagesRequest(CountRequest):
-    """What this room understands of a request; other fields are let pass and have no effect."""
+    """What this service understands of a request; other fields are let pass and have no effect."""
 
     max_tokens: int = Field(ge=1)
     stream: bool | None = None

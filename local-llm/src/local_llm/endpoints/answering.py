@@ -28,7 +28,7 @@ from local_llm.prompt.prompter import Prompt
 HEARTBEAT_SECONDS = 3.0
 
 
-class ClientGoneError(Exception):  # named for what happened
+class ClientGoneError(Exception):
     """There is nobody left to answer."""
 
 
@@ -152,15 +152,15 @@ async def _parts(turn: Turn, prompt: Prompt) -> AsyncIterator[Part | None]:
     while True:
         try:
             async with asyncio.timeout_at(heartbeat_at):
-                piece = await turn.pieces.get()
+                text = await turn.texts.get()
         except TimeoutError:
             heartbeat_at = loop.time() + HEARTBEAT_SECONDS
             yield None
             continue
-        for part in reader.finish() if piece is None else reader.feed(piece):
-            heartbeat_at = loop.time() + HEARTBEAT_SECONDS  # a reader may hold pieces back: only parts count
+        for part in reader.finish() if text is None else reader.feed(text):
+            heartbeat_at = loop.time() + HEARTBEAT_SECONDS  # a reader may hold text back: only parts count
             yield part
-        if piece is None:
+        if text is None:
             return
 
 

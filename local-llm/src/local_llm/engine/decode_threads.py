@@ -13,7 +13,7 @@ _GAIN = 0.95  # a change must be worth it
 _SMOOTHING = 0.1
 
 
-class WritingThreads:
+class DecodeThreads:
     """Says how many threads the next token is to be written with, and learns from how long it took."""
 
     def __init__(self, fewer: int, more: int) -> None:

@@ -6,7 +6,7 @@ import codecs
 from collections.abc import Sequence
 
 
-class Pieces:
+class Detokenizer:
     """Collects the bytes of one answer and hands out what is safe to send.
 
     `stop` is the first stop sequence that came; it and everything after it is never handed out.

@@ -14,22 +14,20 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any, Literal
 
 import llama_cpp
-import numpy as np
 from llama_cpp.llama import LogitsProcessorList
 from llama_cpp.server.app import get_llama_proxy
-from numpy.typing import NDArray
 
 from local_llm.dialects.answer import Answer, FinishReason, Usage
 from local_llm.dialects.errors import BusyError
-from local_llm.engine.decode_threads import WritingThreads
-from local_llm.engine.detokenizer import Pieces
+from local_llm.engine.decode_threads import DecodeThreads
+from local_llm.engine.detokenizer import Detokenizer
 from local_llm.engine.repetition import Repetition
+from local_llm.engine.sampler_hooks import Mask, abortable
 from local_llm.metrics import Metrics
-from local_llm.prompt.grammar import Constraint
 from local_llm.prompt.prefill_rate import PrefillRate
 from local_llm.prompt.prefix_cache import PrefixCache
 from local_llm.prompt.prompter import Prompt
@@ -40,22 +38,21 @@ _model_lock = asynccontextmanager(get_llama_proxy)
 
 _LONGEST_PIECE_BYTES = 512
 _FIRST_MEASURED_TOKENS = 64
-_NO_CALLBACK = llama_cpp.ggml_abort_callback()
 
 
-class StoppedError(Exception):  # named for what happened
+class StoppedError(Exception):
     """Nobody wants the rest of this answer."""
 
 
 class Turn:
     """A request's place in the queue and then on the model.
 
-    `pieces` gets the answer's text as it is made, and None when nothing more comes; then `answer()` tells how it ended.
+    `texts` gets the answer's text as it is made, and None when nothing more comes; then `answer()` tells how it ended.
     """
 
     def __init__(self) -> None:
         self.state: Literal["waiting", "reading"] = "waiting"
-        self.pieces: asyncio.Queue[str | None] = asyncio.Queue()
+        self.texts: asyncio.Queue[str | None] = asyncio.Queue()
         self.task: asyncio.Task[Answer]
 
     def cancel(self) -> None:
@@ -87,7 +84,7 @@ class Engine:
         self._llama = llama
         self._prefixes = prefixes
         self._rate = rate
-        self._threads = WritingThreads(llama_cpp.llama_n_threads(llama.ctx), llama_cpp.llama_n_threads_batch(llama.ctx))
+        self._threads = DecodeThreads(llama_cpp.llama_n_threads(llama.ctx), llama_cpp.llama_n_threads_batch(llama.ctx))
         self._reading_threads = llama_cpp.llama_n_threads_batch(llama.ctx)
         self._vocabulary: Any = llama._model.vocab  # no public way to single token pieces
         self._queue_limit = queue_limit
@@ -146,7 +143,7 @@ class Engine:
 
     def _leave(self, turn: Turn) -> None:
         self.depth -= 1
-        turn.pieces.put_nowait(None)
+        turn.texts.put_nowait(None)
         if not turn.task.cancelled():
             turn.task.exception()  # looked at, or asyncio complains when the client has gone meanwhile
 
@@ -170,7 +167,7 @@ class Engine:
             stop = threading.Event()
 
             def emit(text: str) -> None:
-                loop.call_soon_threadsafe(turn.pieces.put_nowait, text)
+                loop.call_soon_threadsafe(turn.texts.put_nowait, text)
 
             work = loop.run_in_executor(self._thread, self._generate, prompt, stop, emit)
             try:
@@ -192,7 +189,7 @@ class Engine:
         metrics.cache_bytes.set(self._prefixes.saved_bytes)
         metrics.prompt_tokens.inc(len(prompt.tokens))
         metrics.dropped_turns.inc(prompt.dropped_turns)
-        pieces = Pieces(prompt.stops, trim_start=not prompt.continues)
+        detokenizer = Detokenizer(prompt.stops, trim_start=not prompt.continues)
         repetition = Repetition()
         generated = 0
         reason: FinishReason = "length"
@@ -206,9 +203,9 @@ class Engine:
             metrics.generated_tokens.inc()
             if generated == 1:
                 ends_at = time.monotonic() + self._answer_seconds
-            if text := pieces.feed(self._bytes_of(token)):
+            if text := detokenizer.feed(self._bytes_of(token)):
                 emit(text)
-            if pieces.stopped:
+            if detokenizer.stopped:
                 reason = "stop"
                 break
             if prompt.constraint and prompt.constraint.complete:
@@ -216,15 +213,15 @@ class Engine:
                 break
             if generated >= prompt.max_tokens or repetition.observe(token) or time.monotonic() >= ends_at:
                 break
-        if text := pieces.finish():
+        if text := detokenizer.finish():
             emit(text)
-        return Answer(reason, pieces.stop, Usage(len(prompt.tokens), cached, generated))
+        return Answer(reason, detokenizer.stop, Usage(len(prompt.tokens), cached, generated))
 
     def _tokens(self, prompt: Prompt, cached: int, stop: threading.Event) -> Iterator[int]:
         """The model's tokens, timed. Raises `StoppedError` within one of them."""
         llama, metrics = self._llama, self.metrics
         began = time.monotonic()
-        mask = _Mask(prompt.constraint) if prompt.constraint else None
+        mask = Mask(prompt.constraint) if prompt.constraint else None
         tokens = llama.generate(
             prompt.tokens,
             top_k=int(prompt.sampling["top_k"]),
@@ -237,7 +234,7 @@ class Engine:
             logits_processor=LogitsProcessorList([mask]) if mask else None,
         )
         try:
-            with _abortable(llama, stop):
+            with abortable(llama, stop):
                 token = next(tokens)
             if mask:
                 mask.consume(token)
@@ -284,36 +281,3 @@ class Engine:
         buffer = ctypes.create_string_buffer(_LONGEST_PIECE_BYTES)
         size = llama_cpp.llama_token_to_piece(self._vocabulary, token, buffer, _LONGEST_PIECE_BYTES, 0, False)
         return buffer.raw[: max(0, size)]
-
-
-class _Mask:
-    """A constraint as llama_cpp's sampler takes it: made between tokens, for in there nothing may be raised."""
-
-    def __init__(self, constraint: Constraint) -> None:
-        self._constraint = constraint
-        self._refused = ~constraint.allowed()
-
-    def consume(self, token: int) -> None:
-        """This token has come; ready for the next."""
-        self._constraint.consume(token)
-        if not self._constraint.complete:
-            self._refused = ~self._constraint.allowed()
-
-    def __call__(self, _: Any, logits: NDArray[np.single]) -> NDArray[np.single]:
-        """Those of tokens that may not come are put out of reach, in place."""
-        logits[self._refused] = -np.inf
-        return logits
-
-
-@contextmanager
-def _abortable(llama: llama_cpp.Llama, stop: threading.Event) -> Iterator[None]:
-    """While reading a prompt, let `stop` end it in mid-batch.
-
-    Not while writing: the callback runs once per graph node, a tenth of a small model's time per token.
-    """
-    callback = llama_cpp.ggml_abort_callback(lambda _: stop.is_set())
-    llama_cpp.llama_set_abort_callback(llama.ctx, callback, None)
-    try:
-        yield
-    finally:
-        llama_cpp.llama_set_abort_callback(llama.ctx, _NO_CALLBACK, None)

@@ -20,7 +20,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import httpx2
 from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url
@@ -35,9 +35,9 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.file_download import http_get
 from huggingface_hub.utils import build_hf_headers, logging  # type: ignore[attr-defined]  # its export list is made lazily
-from tqdm import tqdm  # type: ignore[import-untyped]  # as it is
 
 from local_llm.models import catalogue
+from local_llm.models.fetch_words import Lines, listing, megabytes, say
 from local_llm.settings import BadSettingError, read_settings
 
 SPARE_DISK_BYTES = 256 << 20  # a full disk would stop the rest of the machine
@@ -45,10 +45,9 @@ PARTIAL = ".partial"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _ELSEWHERE = re.compile(r"(?P<repository>[\w.-]+/[\w.-]+)/(?P<file>(?:[\w.+-]+/)*[\w.+-]+\.gguf)", re.ASCII)
 _HASHED_AT_ONCE_BYTES = 1 << 20
-_SECONDS_BETWEEN_LINES = 5.0
 
 
-class FetchError(Exception):  # named for what happened
+class FetchError(Exception):
     """The model was not got. The message is for the person who asked: what, why, what to do."""
 
 
@@ -119,8 +118,8 @@ def _fetch(want: Wanted, directory: Path) -> Path:
         have = 0
     _check_room(want.name, want.size_bytes - have, directory)
     if have < want.size_bytes:
-        verb = f"Going on at {_mb(have)} of" if have else "Fetching"
-        say(f"{verb} {_mb(want.size_bytes)}: {want.name} from {constants.ENDPOINT}/{want.repository}")
+        verb = f"Going on at {megabytes(have)} of" if have else "Fetching"
+        say(f"{verb} {megabytes(want.size_bytes)}: {want.name} from {constants.ENDPOINT}/{want.repository}")
         _download(want, url, partial, have)
     if _sha256(partial) != want.sha256:
         partial.unlink()
@@ -180,8 +179,8 @@ def _download(want: Wanted, url: str, partial: Path, have: int) -> None:
         _refuse(want, error)
     except (KeyboardInterrupt, SystemExit):
         raise FetchError(
-            f"Interrupted. {_mb(partial.stat().st_size)} of {_mb(want.size_bytes or 0)} are kept: the same command "
-            "goes on from there."
+            f"Interrupted. {megabytes(partial.stat().st_size)} of {megabytes(want.size_bytes or 0)} are kept: the same "
+            "command goes on from there."
         ) from None
     except Exception as error:  # noqa: BLE001  # as above
         _refuse(want, error)
@@ -228,8 +227,8 @@ def _check_room(name: str, missing_bytes: int, directory: Path) -> None:
     free = shutil.disk_usage(directory).free
     if free < missing_bytes + SPARE_DISK_BYTES:
         raise FetchError(
-            f"{name} needs {_mb(missing_bytes + SPARE_DISK_BYTES)} of disk in {directory}, and {_mb(free)} are free. "
-            "Make room, or set LOCAL_MODELS to a directory on another disk. Nothing was fetched."
+            f"{name} needs {megabytes(missing_bytes + SPARE_DISK_BYTES)} of disk in {directory}, and {megabytes(free)} "
+            "are free. Make room, or set LOCAL_MODELS to a directory on another disk. Nothing was fetched."
         )
 
 
@@ -261,60 +260,8 @@ def _sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-class Lines(tqdm):  # type: ignore[misc]  # untyped, as above
-    """Progress for a log: a line now and then, instead of one that is written over."""
-
-    disable: bool
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        kwargs.pop("name", None)  # the hub's own
-        super().__init__(*args, **kwargs | {"mininterval": _SECONDS_BETWEEN_LINES, "disable": False})
-
-    def display(self, msg: str | None = None, pos: int | None = None) -> bool:
-        """One line."""
-        shown = self.format_dict
-        rate = (self.n - shown["initial"]) / max(shown["elapsed"], 0.001)
-        if self.n > shown["initial"]:
-            say(f"  {_mb(self.n)} of {_mb(self.total or 0)}, {rate / 1e6:.1f} MB/s")
-        return True
-
-    def close(self) -> None:
-        """How far it came."""
-        if not self.disable:
-            self.display()
-        self.disable = True
-
-
-def listing(directory: Path) -> str:
-    """The catalogue with what is present, a line each."""
-    lines = [f"Models, in {directory.resolve()}:"]
-    for entry in catalogue.entries():
-        path = directory / entry.file
-        if entry.package:
-            state = "embedded"
-        elif path.is_file():
-            state = "present" if path.stat().st_size == entry.size_bytes else "present, but not the known size"
-        else:
-            state = f"make model NAME={entry.name}"
-        size = f"{_mb(entry.size_bytes):>8}  RAM {_mb(entry.ram_mb * 1_000_000):>8}"
-        lines.append(f"  {entry.name:<16} {entry.title:<32} {size}  {state}")
-    known = {entry.file for entry in catalogue.entries()}
-    others = sorted(path.name for path in directory.glob("*.gguf") if path.name not in known)
-    lines += [f"  {name:<49} {_mb((directory / name).stat().st_size):>8}  present" for name in others]
-    return "\n".join(lines)
-
-
-def _mb(size_bytes: float) -> str:
-    return f"{size_bytes / 1e6:.0f} MB"
-
-
 def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".") + "."
-
-
-def say(sentence: str) -> None:
-    """For the person at the terminal."""
-    print(sentence, file=sys.stderr, flush=True)  # noqa: T201  # a program that talks to a person
 
 
 def main() -> int:

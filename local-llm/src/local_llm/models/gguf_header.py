@@ -18,7 +18,7 @@ _MOST_BYTES_OF_A_STRING = 1 << 24
 _MOST_ENTRIES = 1 << 16
 
 
-class DamagedError(Exception):  # named for what happened
+class DamagedError(Exception):
     """The file is no whole GGUF; the message says what is wrong, without naming the file."""
 
 

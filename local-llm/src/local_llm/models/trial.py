@@ -38,25 +38,25 @@ _QUESTION = "What is the capital of France?"
 Alone = Callable[[], AbstractAsyncContextManager[Any]]
 
 
-async def prove(path: Path, context_tokens: int, alone: Alone) -> Verdict:
+async def try_model(path: Path, context_tokens: int, alone: Alone) -> Verdict:
     """Try a model. `alone` is held while it is timed, so that no answer disturbs the measurement."""
     async with _running(path, context_tokens) as child:
         try:
             async with asyncio.timeout(LOAD_SECONDS):
-                told = await _line(child)
-            if told.get("loaded"):
+                report = await _line(child)
+            if report.get("loaded"):
                 async with alone(), asyncio.timeout(RUN_SECONDS):
                     assert child.stdin is not None  # noqa: S101  # it is a pipe
                     child.stdin.write(b"go\n")
-                    told = await _line(child)
+                    report = await _line(child)
         except TimeoutError:
             return Verdict(problem="did not answer in time when it was tried")
         except (ConnectionError, json.JSONDecodeError):
-            told = {}
-        if "tokens_per_second" in told:
-            return Verdict(tokens_per_second=float(told["tokens_per_second"]))
-        if "problem" in told:
-            return Verdict(problem=str(told["problem"]))
+            report = {}
+        if "tokens_per_second" in report:
+            return Verdict(tokens_per_second=float(report["tokens_per_second"]))
+        if "problem" in report:
+            return Verdict(problem=str(report["problem"]))
         return Verdict(problem=_ending(await child.wait()))
 
 
@@ -79,8 +79,8 @@ async def _running(path: Path, context_tokens: int) -> AsyncIterator[Process]:
 async def _line(child: Process) -> dict[str, Any]:
     assert child.stdout is not None  # noqa: S101  # it is a pipe
     line = await child.stdout.readline()
-    told: dict[str, Any] = json.loads(line) if line else {}
-    return told
+    report: dict[str, Any] = json.loads(line) if line else {}
+    return report
 
 
 def _ending(status: int) -> str:
@@ -102,10 +102,10 @@ def main() -> int:
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     try:
-        told = _try(path, context_tokens, lambda: print(json.dumps({"loaded": True}), file=answers))
+        report = _try(path, context_tokens, lambda: print(json.dumps({"loaded": True}), file=answers))
     except (ValueError, RuntimeError, ModelNotFoundError, MemoryError):
-        told = {"problem": _ending(1)}
-    print(json.dumps(told), file=answers)  # what the parent waits for
+        report = {"problem": _ending(1)}
+    print(json.dumps(report), file=answers)  # what the parent waits for
     return 0
 
 

@@ -24,7 +24,7 @@ _QUANTISATION = re.compile(r"[-._](?:i?q\d(?:_[a-z0-9]+)*|f16|f32|bf16|fp16)$", 
 _ELSEWHERE = re.compile(r"[\w.-]+(?:/[\w.+-]+){2,}\.gguf", re.ASCII)  # as `make model` takes it
 
 
-class ModelNotFoundError(Exception):  # named for what happened
+class ModelNotFoundError(Exception):
     """There are no weights to load; the message says what to do."""
 
 

@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 from local_llm.dialects.chat_request import ResponseFormat
 from local_llm.dialects.errors import BadRequestError
 from local_llm.dialects.tools import ForcedCall, shown_schema
-from local_llm.prompt.schema_outline import TEXT_LIMIT_CHARACTERS, Json, Outline, TooLargeError, root_type
+from local_llm.prompt.schema_outline import TEXT_LIMIT_CHARACTERS, Outline, TooLargeError, root_type
+from local_llm.prompt.schema_values import Json
 
 # Measured on 2 cores with hostile schemas: no token takes more than 90 ms, none of them more than 40 MB.
 _LIMITS = LLParserLimits(

@@ -92,7 +92,7 @@ class Prompter:
         wanted = wanted_json(request.response_format, forced)
         constraint = None if wanted is None else self._grammars.constraint(wanted)
         tools = self._offered(request) if wanted is None else ()
-        conversation = self._told(request, forced, tools)
+        conversation = self._instructed(request, forced, tools)
         if wanted and constraint and not forced and not constraint.whole:
             conversation = _asked(conversation, wanted.instruction)
         max_tokens = min(request.wanted_tokens or self._limits.answer_tokens, self._limits.answer_tokens)
@@ -122,7 +122,7 @@ class Prompter:
     def count(self, request: ChatRequest) -> int:
         """Tokens of the whole conversation, were nothing of it left out. Raises `BadRequestError`."""
         forced = request.forced_call
-        conversation = self._told(request, forced, () if forced else self._offered(request))
+        conversation = self._instructed(request, forced, () if forced else self._offered(request))
         system = Message("system", conversation.system or self._limits.soul)
         messages = [system, *(message for turn in conversation.turns for message in turn)]
         return len(self._template.tokens(messages, conversation.partial))
@@ -138,7 +138,7 @@ class Prompter:
     def _offered(self, request: ChatRequest) -> tuple[Tool, ...]:
         return request.offered_tools if self._limits.tools == "pass" else ()
 
-    def _told(self, request: ChatRequest, forced: ForcedCall | None, tools: tuple[Tool, ...]) -> Conversation:
+    def _instructed(self, request: ChatRequest, forced: ForcedCall | None, tools: tuple[Tool, ...]) -> Conversation:
         """The conversation with what the model must know of tools: what it may call first, what it must call last."""
         conversation = flatten(request.messages)
         if tools:

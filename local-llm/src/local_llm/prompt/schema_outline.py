@@ -7,13 +7,22 @@ What is copied is known and bounded; the rest is left out, and `left_out` says s
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
-from urllib.parse import unquote
 
 import orjson
 
-Json = dict[str, Any]
+from local_llm.prompt.schema_values import (
+    EXACT_LIMIT,
+    Json,
+    count_in,
+    is_deep,
+    is_plain_number,
+    is_simple_divisor,
+    pointed_to,
+    type_of,
+)
+
 _Rest = TypeVar("_Rest")
 
 # Measured with llguidance on 2 cores: at these bounds a schema is compiled in 0.4 s at most, without them 0.3 to 60 s.
@@ -21,13 +30,10 @@ SCHEMA_LIMIT = 2000  # schemas and required names, each property being one
 _PROPERTIES_LIMIT = 500  # of one object: they cost their square
 TEXT_LIMIT_CHARACTERS = 250_000  # of all names and values; 900 values of 212 characters are 190,000
 _VALUE_LIMIT_CHARACTERS = 4000  # of one value: every token costs as much again as the value is long
-_VALUE_LIMIT_DEPTH = 20
 _DEPTH_LIMIT = 30  # of schemas inside each other; the compiler reads 128 levels of JSON, a schema takes 2 to 3
 _PATTERN_LIMIT_CHARACTERS = 2000
 _PATTERN_LIMIT = 40  # trying one takes up to 30 ms
 _MOST = {"minLength": 4000, "minItems": 500, "minProperties": 500}  # an answer that is longer would be cut
-_EXACT_LIMIT = 2**53
-_DIVISOR_LIMIT = 1000  # in its last decimal place: 99,991 takes 1.8 s and 32 MB
 
 _TYPES = ("object", "array", "string", "number", "integer", "boolean", "null")
 _JOINING = ("anyOf", "oneOf", "allOf")
@@ -151,7 +157,7 @@ class Outline:
                 if not isinstance(target, str) or target in seen:
                     return self._without({})
                 seen.add(target)
-                schema = _pointed_to(self._root, target)
+                schema = pointed_to(self._root, target)
                 if not isinstance(schema, Mapping) or schema.keys() & _KNOWN != {"$ref"}:
                     break
                 target = schema["$ref"]
@@ -165,14 +171,14 @@ class Outline:
         """`enum` and `const`, as far as they are short."""
         if "const" in schema:
             value = schema["const"]
-            return {"const": value} if self._short([value]) else self._without(_type_of([value]))
+            return {"const": value} if self._short([value]) else self._without(type_of([value]))
         values = schema.get("enum")
         if isinstance(values, list) and values and self._short(values):
             return {"enum": values}
-        return {} if values is None else self._without(_type_of(values) if isinstance(values, list) else {})
+        return {} if values is None else self._without(type_of(values) if isinstance(values, list) else {})
 
     def _short(self, values: list[Any]) -> bool:
-        if any(isinstance(value, dict | list) and _depth(value) > _VALUE_LIMIT_DEPTH for value in values):
+        if any(is_deep(value) for value in values):
             return False
         sizes = [len(orjson.dumps(value)) for value in values]
         if max(sizes) > _VALUE_LIMIT_CHARACTERS or sum(sizes) > self._characters_left:
@@ -246,18 +252,18 @@ class Outline:
         if self._holds is None:
             self.left_out = self.left_out or least in schema or most in schema
             return {}
-        low, high = (_count(schema.get(word)) for word in (least, most))
+        low, high = (count_in(schema.get(word)) for word in (least, most))
         if (low is None and least in schema) or (high is None and most in schema):
             self.left_out = True
         if low is not None and (low > _MOST[least] or (high is not None and low > high)):
             return self._without({})
-        reachable = high is not None and high <= _EXACT_LIMIT
+        reachable = high is not None and high <= EXACT_LIMIT
         return ({least: low} if low else {}) | ({most: high} if reachable else {})
 
     def _number(self, schema: Mapping[str, Any]) -> Json:
         words = [word for word in _IMPLIED_TYPES["number"] if word in schema]
-        copied = {word: schema[word] for word in words if _plain_number(schema[word])}
-        if "multipleOf" in copied and not _simple_divisor(copied["multipleOf"]):
+        copied = {word: schema[word] for word in words if is_plain_number(schema[word])}
+        if "multipleOf" in copied and not is_simple_divisor(copied["multipleOf"]):
             del copied["multipleOf"]
         low = max((copied[word] for word in ("minimum", "exclusiveMinimum") if word in copied), default=-math.inf)
         high = min((copied[word] for word in ("maximum", "exclusiveMaximum") if word in copied), default=math.inf)
@@ -282,53 +288,3 @@ def root_type(schema: Any, definitions: Mapping[str, Any]) -> str | None:
         schema = definitions[schema["$ref"].rpartition("/")[2]]
     kind = schema.get("type") if isinstance(schema, dict) else None
     return kind if isinstance(kind, str) else None
-
-
-def _pointed_to(root: Any, reference: str) -> Any:
-    """What a JSON pointer as a fragment (RFC 6901) names in this schema; None for what is not there."""
-    if not reference.startswith("#"):
-        return None
-    found = root
-    for part in _pointer_parts(reference[1:]):
-        if isinstance(found, Mapping):
-            found = found.get(part)
-        elif isinstance(found, list) and part.isascii() and part.isdigit() and len(part) < 7 and int(part) < len(found):
-            found = found[int(part)]
-        else:
-            return None
-    return found
-
-
-def _pointer_parts(pointer: str) -> Iterable[str]:
-    return [part.replace("~1", "/").replace("~0", "~") for part in unquote(pointer).split("/")[1:]]
-
-
-def _type_of(values: list[Any]) -> Json:
-    return {"type": "string"} if values and all(isinstance(value, str) for value in values) else {}
-
-
-def _count(value: Any) -> int | None:
-    """A number of things; JSON's 3.0 is one as well."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
-        return None
-    if value != int(value):
-        return None
-    return int(value)
-
-
-def _plain_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _EXACT_LIMIT
-
-
-def _simple_divisor(value: float) -> bool:
-    scaled = next((value * 10**places for places in range(4) if value * 10**places == int(value * 10**places)), 0)
-    return 0 < scaled <= _DIVISOR_LIMIT
-
-
-def _depth(value: Any) -> int:
-    depth, level = 0, [value]
-    while level and depth <= _VALUE_LIMIT_DEPTH:
-        inner = [each.values() if isinstance(each, dict) else each for each in level if isinstance(each, dict | list)]
-        level = [item for items in inner for item in items]
-        depth += 1
-    return depth

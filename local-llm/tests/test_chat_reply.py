@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from local_llm.dialects.answer import Answer, Usage
-from local_llm.dialects.chat_reply import DONE, Chunks
+from local_llm.dialects.chat_reply import DONE, ChatReply
 from local_llm.dialects.errors import BadRequestError
 from local_llm.dialects.tools import ToolCall
 
@@ -22,8 +22,8 @@ CALL = ToolCall("look", '{"at":1}')
 CALL_BODY = {"id": "call_1_1", "type": "function", "function": {"name": "look", "arguments": '{"at":1}'}}
 
 
-def chunks(*, wants_usage: bool = False) -> Chunks:
-    return Chunks("1", "SmolLM2", 1700000000, wants_usage=wants_usage)
+def chunks(*, wants_usage: bool = False) -> ChatReply:
+    return ChatReply("1", "SmolLM2", 1700000000, wants_usage=wants_usage)
 
 
 def choice(delta: dict[str, Any], reason: str | None = None) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ import pytest
 
 from local_llm.dialects.answer import Answer, Usage
 from local_llm.dialects.errors import ApiError, BadRequestError, BusyError, unforeseen
-from local_llm.dialects.messages_reply import MessageEvents
+from local_llm.dialects.messages_reply import MessagesReply
 from local_llm.dialects.tools import Part, ToolCall
 
 USAGE = Usage(prompt=10, cached=4, completion=3)
@@ -32,7 +32,7 @@ def events(data: bytes) -> list[dict[str, Any]]:
 
 
 def stream(parts: list[Part], answer: Answer = ENDED) -> list[dict[str, Any]]:
-    reply = MessageEvents("1", "SmolLM2")
+    reply = MessagesReply("1", "SmolLM2")
     data = reply.opening(10) + b"".join(reply.part(part) for part in parts) + reply.end(answer)
     return events(data)
 
@@ -111,13 +111,13 @@ def test_a_stream_of_nothing() -> None:
 def test_why_it_ended(parts: list[Part], answer: Answer, reason: str) -> None:
     """In Anthropic's words, streamed and whole."""
     assert stream(parts, answer)[-2]["delta"] == {"stop_reason": reason, "stop_sequence": answer.stop}
-    body = orjson.loads(MessageEvents("1", "SmolLM2").whole(parts, answer))
+    body = orjson.loads(MessagesReply("1", "SmolLM2").whole(parts, answer))
     assert (body["stop_reason"], body["stop_sequence"]) == (reason, answer.stop)
 
 
 def test_a_whole_answer() -> None:
     """Pieces of text are one block; a call is one with its arguments as an object."""
-    body = orjson.loads(MessageEvents("1", "SmolLM2").whole(["Lo", "ok.", CALL], ENDED))
+    body = orjson.loads(MessagesReply("1", "SmolLM2").whole(["Lo", "ok.", CALL], ENDED))
     assert body["content"] == [
         {"type": "text", "text": "Look."},
         {"type": "tool_use", "id": "toolu_1_1", "name": "look", "input": {"at": 1}},
@@ -127,7 +127,7 @@ def test_a_whole_answer() -> None:
 
 def test_waiting_is_a_ping() -> None:
     """The dialect's own way to keep the line alive."""
-    assert events(MessageEvents("1", "SmolLM2").waiting("reading")) == [{"type": "ping"}]
+    assert events(MessagesReply("1", "SmolLM2").waiting("reading")) == [{"type": "ping"}]
 
 
 @pytest.mark.parametrize(
@@ -141,5 +141,5 @@ def test_waiting_is_a_ping() -> None:
 )
 def test_errors(error: ApiError, kind: str) -> None:
     """As an event, and with the id that leads through the logs."""
-    (event,) = events(MessageEvents("1", "SmolLM2").failed(error))
+    (event,) = events(MessagesReply("1", "SmolLM2").failed(error))
     assert event == {"type": "error", "error": {"type": kind, "message": str(error)}, "request_id": "1"}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from local_llm.engine.detokenizer import Pieces
+from local_llm.engine.detokenizer import Detokenizer
 
 
 @pytest.mark.parametrize(
@@ -22,11 +22,11 @@ from local_llm.engine.detokenizer import Pieces
 )
 def test_pieces(stops: list[str], tokens: list[bytes], shown: list[str], stopped: bool) -> None:
     """Whole characters at once; nothing of a stop sequence ever; what was held back in vain comes later."""
-    pieces = Pieces(stops)
-    assert [*(pieces.feed(token) for token in tokens), pieces.finish()] == shown
-    assert pieces.stopped is stopped
+    detokenizer = Detokenizer(stops)
+    assert [*(detokenizer.feed(token) for token in tokens), detokenizer.finish()] == shown
+    assert detokenizer.stopped is stopped
 
 
 def test_a_continued_answer_keeps_its_leading_space() -> None:
     """In mid-sentence the space before the next word belongs to it."""
-    assert Pieces(trim_start=False).feed(b" and") == " and"
+    assert Detokenizer(trim_start=False).feed(b" and") == " and"
