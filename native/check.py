@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings
 
 from claude_adapter.settings import Settings as ClaudeAdapterSettings
 from gateway.settings import Settings as GatewaySettings
-from local_llm.model import ModelNotFoundError, locate
+from local_llm.models.weights import ModelNotFoundError, locate
 from local_llm.settings import Settings as LocalLlmSettings
 
 

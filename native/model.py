@@ -9,4 +9,4 @@ import sys
 from run import read_environment
 
 if __name__ == "__main__":
-    os.execve(sys.executable, [sys.executable, "-m", "local_llm.fetch", *sys.argv[1:]], read_environment())  # noqa: S606  # our own program
+    os.execve(sys.executable, [sys.executable, "-m", "local_llm.models.fetch", *sys.argv[1:]], read_environment())  # noqa: S606  # our own program

@@ -25,7 +25,7 @@ from gateway.status.contracts import (
     read_retry_after,
     read_state,
 )
-from local_llm.health import Health
+from local_llm.endpoints.health import Health
 from odd_service import HEALTH, NO_DOCUMENTS, STATE, without
 
 

@@ -1,4 +1,4 @@
-"""One server for all tests of this room that can share it: it takes requests one at a time anyway."""
+"""One server for all tests of this service that can share it: it takes requests one at a time anyway."""
 
 from collections.abc import Iterator
 

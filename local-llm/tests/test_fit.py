@@ -4,8 +4,8 @@ from itertools import pairwise
 
 import pytest
 
-from local_llm.fit import Fitted, cut_middle, fit
-from local_llm.flatten import CUT_MARK, Conversation, Message
+from local_llm.prompt.fit import Fitted, cut_middle, fit
+from local_llm.prompt.flatten import CUT_MARK, Conversation, Message
 
 OVERHEAD = 2
 SOUL = "be me"

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from local_llm.errors import BadRequestError
-from local_llm.flatten import CUT_MARK, Conversation, Message, flatten
+from local_llm.dialects.errors import BadRequestError
+from local_llm.prompt.flatten import CUT_MARK, Conversation, Message, flatten
 
 U, A = "user", "assistant"
 

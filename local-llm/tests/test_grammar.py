@@ -14,9 +14,9 @@ import pytest
 from llama_cpp import Llama
 from numpy.typing import NDArray
 
-from local_llm.grammar import Constraint, Grammars, WantedJson
-from local_llm.model import embedded
-from local_llm.tools import ForcedCall, Tool
+from local_llm.dialects.tools import ForcedCall, Tool
+from local_llm.models.weights import embedded
+from local_llm.prompt.grammar import Constraint, Grammars, WantedJson
 
 Json = dict[str, Any]
 TEXT = {"type": "string"}

@@ -1,4 +1,4 @@
-"""A room in a hurry: little time to read, little time to wait, a persona, and tools that are passed on."""
+"""A service in a hurry: little time to read, little time to wait, a persona, and tools that are passed on."""
 
 from __future__ import annotations
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from local_llm.errors import BadRequestError
-from local_llm.messages_request import parse_count, parse_messages
-from local_llm.request import ChatRequest
+from local_llm.dialects.chat_request import ChatRequest
+from local_llm.dialects.errors import BadRequestError
+from local_llm.dialects.messages_request import parse_count, parse_messages
 
 HI: dict[str, Any] = {"role": "user", "content": "Hi"}
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}}

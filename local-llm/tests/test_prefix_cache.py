@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import llama_cpp
 import pytest
 
-from local_llm.model import locate
-from local_llm.prefix_cache import PrefixCache
+from local_llm.models.weights import locate
+from local_llm.prompt.prefix_cache import PrefixCache
 from local_llm.settings import Settings
 
 PLENTY = 1 << 30

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import pytest
 from llama_cpp import Llama
 
-from local_llm.model import embedded
-from local_llm.prefix_cache import PrefixCache
-from local_llm.prompt import Limits, Prompter
-from local_llm.rates import PrefillRate
-from local_llm.request import ChatRequest
-from local_llm.template import Template
+from local_llm.dialects.chat_request import ChatRequest
+from local_llm.models.weights import embedded
+from local_llm.prompt.prefill_rate import PrefillRate
+from local_llm.prompt.prefix_cache import PrefixCache
+from local_llm.prompt.prompter import Limits, Prompter
+from local_llm.prompt.template import Template
 
 
 class Cache(PrefixCache):

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from local_llm.repetition import LEAST_TOKENS, LONGEST_ROUND_TOKENS, Repetition
+from local_llm.engine.repetition import LEAST_TOKENS, LONGEST_ROUND_TOKENS, Repetition
 
 
 def tokens_of(text: str) -> list[int]:

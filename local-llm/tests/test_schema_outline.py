@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from local_llm.schema_outline import SCHEMA_LIMIT, Json, Outline, TooLargeError
+from local_llm.prompt.schema_outline import SCHEMA_LIMIT, Outline, TooLargeError
+from local_llm.prompt.schema_values import Json
 
 TEXT = {"type": "string"}
 

@@ -1,15 +1,17 @@
 """What the operator may set, and what they read when it is wrong."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
 
-from local_llm.cores import available, quota_in
-from local_llm.gguf_header import Header
-from local_llm.model import ModelNotFoundError, context_tokens, locate, name_from
-from local_llm.settings import Settings, sentences
-from local_llm.soul import PERSONA, SIZE_LIMIT_BYTES, SoulError, read_soul
+from local_llm.machine.cores import available, quota_in
+from local_llm.models.gguf_header import Header
+from local_llm.models.weights import ModelNotFoundError, context_tokens, locate, name_from
+from local_llm.prompt.persona import PERSONA, SIZE_LIMIT_BYTES, SoulError, read_soul
+from local_llm.settings import BadSettingError, Settings, read_settings
 
 
 def test_empty_means_unset(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -28,12 +30,34 @@ def test_empty_means_unset(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     """One line names the variable and its value."""
     monkeypatch.setenv(name, value)
-    with pytest.raises(ValidationError) as caught:
-        Settings()
-    line = sentences(caught.value.errors())
-    assert line.startswith(f"{name}: ")
-    assert value in line
+    with pytest.raises(BadSettingError) as caught:
+        read_settings()
+    line = str(caught.value)
+    assert line.startswith(f"{name}=")
+    assert value[:60] in line
     assert "\n" not in line
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("LOCAL_QUEUE", "0"),
+        ("LOCAL_ANSWER_SECONDS", "soon"),
+        ("LOCAL_MODEL", "/nowhere/none.gguf"),
+        ("LOCAL_SOUL", "/nowhere/soul.md"),
+        ("PILOT_RUN_DIR", "/proc/nowhere"),
+    ],
+)
+def test_a_wrong_setting_is_one_sentence_and_exit_code_2(tmp_path: Path, name: str, value: str) -> None:
+    """On standard error, the variable named, and no traceback."""
+    environment = os.environ | {"PILOT_RUN_DIR": str(tmp_path), name: value}
+    ended = subprocess.run(
+        [sys.executable, "-m", "local_llm"], env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.returncode == 2
+    (line,) = ended.stderr.splitlines()
+    assert name in line
+    assert value in line
 
 
 def test_the_embedded_model_is_found() -> None:

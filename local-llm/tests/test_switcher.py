@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from local_llm import switcher
+from local_llm.models import switcher
+from local_llm.models.switcher import Switcher
 from local_llm.settings import Settings
-from local_llm.switcher import Switcher
 
 
 async def test_a_look_that_fails_is_followed_by_the_next(

@@ -5,8 +5,18 @@ from typing import Any
 
 import pytest
 
-from local_llm.errors import BadRequestError
-from local_llm.tools import CallFinder, ForcedCall, ForcedCallReader, Part, Tool, ToolCall, forced_call, offer, tools_in
+from local_llm.dialects.errors import BadRequestError
+from local_llm.dialects.tools import (
+    CallFinder,
+    ForcedCall,
+    ForcedCallReader,
+    Part,
+    Tool,
+    ToolCall,
+    forced_call,
+    offer,
+    tools_in,
+)
 
 WEATHER = Tool("get_weather", "The weather.", {"type": "object", "properties": {"city": {"type": "string"}}})
 TIME = Tool("get_time", "", {"type": "object"})

@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.local_speed import measure_local_speed
 from fake_anthropic.process import FakeAnthropic
-from local_llm.model import locate
+from local_llm.models.weights import locate
 from local_llm.settings import Settings
 from stack import Stack
 

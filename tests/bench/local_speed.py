@@ -21,9 +21,9 @@ import psutil
 import local_llm  # noqa: F401  # first: it sets how OpenMP's threads wait, which is read when llama.cpp is loaded
 
 from llama_cpp import Llama  # isort: skip
-from local_llm import cores
-from local_llm.model import locate
-from local_llm.prompt import DEFAULT_SAMPLING
+from local_llm.machine import cores
+from local_llm.models.weights import locate
+from local_llm.prompt.prompter import DEFAULT_SAMPLING
 from local_llm.settings import Settings
 
 ROUNDS = 7

@@ -9,12 +9,12 @@ import generated_gguf as generated
 import pytest
 from gguf import GGMLQuantizationType
 
-from local_llm import catalogue, gguf_header
-from local_llm.choose import Candidate, Key, Verdict, choose
-from local_llm.footprint import SMALLEST_CONTEXT_TOKENS, context_that_fits, need_bytes
-from local_llm.gguf_header import DamagedError, Header
-from local_llm.memory import available_bytes
-from local_llm.model import ModelNotFoundError, candidates, embedded, locate
+from local_llm.machine.memory import available_bytes
+from local_llm.models import catalogue, gguf_header
+from local_llm.models.choose import Candidate, Key, Verdict, choose
+from local_llm.models.footprint import SMALLEST_CONTEXT_TOKENS, context_that_fits, need_bytes
+from local_llm.models.gguf_header import DamagedError, Header
+from local_llm.models.weights import ModelNotFoundError, candidates, embedded, locate
 from local_llm.settings import Settings
 
 GB = 2**30

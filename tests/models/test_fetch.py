@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from fake_hub.process import FakeHub
-from local_llm import catalogue
-from local_llm.model import locate
+from local_llm.models import catalogue
+from local_llm.models.weights import locate
 from local_llm.settings import Settings
 
 FILE = "small-model.Q4_1.gguf"
@@ -57,7 +57,7 @@ def same_disk(folder: Path) -> bool:
 def start(hub_url: str, models: Path, name: str = NAME) -> subprocess.Popen[str]:
     environment = os.environ | {"HF_ENDPOINT": hub_url, "LOCAL_MODELS": str(models), "HF_HUB_DISABLE_UPDATE_CHECK": "1"}
     return subprocess.Popen(
-        [sys.executable, "-m", "local_llm.fetch", name],
+        [sys.executable, "-m", "local_llm.models.fetch", name],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -205,7 +205,7 @@ def test_a_full_disk(hub: FakeHub, models: Path) -> None:
     limited += "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
     limited += "resource.setrlimit(resource.RLIMIT_FSIZE, (50_000_000, 50_000_000)); "
     limited += "import errno; errno.ENOSPC = errno.EFBIG; "  # a file that may not grow stands for a disk that cannot
-    limited += "runpy.run_module('local_llm.fetch', run_name='__main__')"
+    limited += "runpy.run_module('local_llm.models.fetch', run_name='__main__')"
     result = subprocess.run(
         [sys.executable, "-c", limited],
         env=os.environ | {"HF_ENDPOINT": hub.url, "LOCAL_MODELS": str(models)},

@@ -14,12 +14,12 @@ import pytest
 from gguf import GGMLQuantizationType
 from llama_cpp.server.model import LlamaProxy
 
-from local_llm import catalogue, gguf_header
-from local_llm.flatten import Message
-from local_llm.footprint import need_bytes
-from local_llm.model import Weights, context_tokens, server_settings_for
+from local_llm.models import catalogue, gguf_header
+from local_llm.models.footprint import need_bytes
+from local_llm.models.weights import Weights, context_tokens, server_settings_for
+from local_llm.prompt.flatten import Message
+from local_llm.prompt.template import Template
 from local_llm.settings import Settings
-from local_llm.template import Template
 
 CONVERSATION = [
     Message("system", "Be brief."),

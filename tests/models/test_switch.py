@@ -95,7 +95,7 @@ class Room:
         def running() -> psutil.Process | None:
             with suppress(psutil.Error):
                 for child in psutil.Process(self.process.pid).children():
-                    if "local_llm.prove" in child.cmdline():
+                    if "local_llm.models.trial" in child.cmdline():
                         return child
             return None
 

@@ -7,34 +7,30 @@ import signal
 import sys
 
 import uvicorn
-from pydantic import ValidationError
 
-from local_llm import memory
 from local_llm.app import create_app
-from local_llm.model import ModelNotFoundError
-from local_llm.settings import Settings, sentences
+from local_llm.machine import memory
+from local_llm.models.weights import ModelNotFoundError
+from local_llm.prompt.persona import SoulError
+from local_llm.settings import BadSettingError, make_run_dir, read_settings
 
 GRACEFUL_SHUTDOWN_SECONDS = 25
 
 
 def main() -> int:
-    """Serve until SIGTERM, then let running answers finish. Returns the exit status."""
+    """Serve until SIGTERM, then let running answers finish. Returns the exit status: 2 for a setting that cannot be."""
     memory.keep_little()
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s local-llm %(levelname)s %(message)s")
-    log = logging.getLogger("local_llm")
     # uvicorn raises the signal again when it has shut down: with the default handler its socket would stay behind.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
     try:
-        settings = Settings()
-        settings.pilot_run_dir.mkdir(parents=True, exist_ok=True)
+        settings = read_settings()
+        make_run_dir(settings)
         app = create_app(settings)
-    except ValidationError as error:
-        log.critical("%s", sentences(error.errors()))
-        return 1
-    except (ModelNotFoundError, OSError) as error:
-        log.critical("%s", error)
-        return 1
+    except (BadSettingError, ModelNotFoundError, SoulError) as error:
+        print(error, file=sys.stderr)  # noqa: T201  # for the person who starts it
+        return 2
     uvicorn.run(
         app,
         uds=str(settings.socket_path),

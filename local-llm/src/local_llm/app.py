@@ -12,16 +12,16 @@ from llama_cpp.server import app as llama_server
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
-from local_llm.answering import Answering, CountTokens
-from local_llm.chunks import CHAT_COMPLETIONS
-from local_llm.errors import LastResort, not_served
-from local_llm.health import Health
-from local_llm.loaded import Serving
-from local_llm.message_events import MESSAGES
-from local_llm.model import embedded, first_context, locate, server_settings_for
+from local_llm.dialects.chat_reply import CHAT_COMPLETIONS
+from local_llm.dialects.errors import LastResort, not_served
+from local_llm.dialects.messages_reply import MESSAGES
+from local_llm.endpoints.answering import Answering, CountTokens
+from local_llm.endpoints.health import Health
+from local_llm.models.serving import Serving
+from local_llm.models.switcher import Switcher
+from local_llm.models.weights import embedded, first_context, locate, server_settings_for
+from local_llm.prompt.persona import read_soul
 from local_llm.settings import Settings
-from local_llm.soul import read_soul
-from local_llm.switcher import Switcher
 
 
 def create_app(settings: Settings) -> FastAPI:

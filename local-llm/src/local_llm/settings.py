@@ -1,11 +1,12 @@
-"""What the operator may set for this room, read from the environment."""
+"""What the operator may set for this service, read from the environment."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 SOCKET_PATH_LIMIT_BYTES = 107  # sun_path in unix(7) holds 108 with the closing zero
@@ -50,7 +51,7 @@ class Settings(BaseSettings):
 
     @property
     def socket_path(self) -> Path:
-        """The Unix socket this room listens on."""
+        """The Unix socket this service listens on."""
         return self.pilot_run_dir / "local.sock"
 
     @field_validator("pilot_run_dir")
@@ -61,9 +62,36 @@ class Settings(BaseSettings):
         return run_dir
 
 
-def sentences(errors: list[Any]) -> str:
-    """Pydantic's list of errors as one line a person can act on, variables named as in the environment."""
-    return "; ".join(
-        f"{'.'.join(str(part) for part in error['loc']).upper()}: {error['msg']} (is {error['input']!r})"
-        for error in errors
+class BadSettingError(Exception):
+    """The message is one sentence for each setting that is wrong: its name, what is wrong, what would be right."""
+
+
+def read_settings() -> Settings:
+    """The environment. Raises `BadSettingError`."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise BadSettingError("\n".join(_sentence(str(e["loc"][-1]), e["msg"]) for e in error.errors())) from None
+
+
+def make_run_dir(settings: Settings) -> None:
+    """The directory of the sockets. Raises `BadSettingError` when it cannot be made or written to."""
+    run_dir = settings.pilot_run_dir
+    try:
+        run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        writable = os.access(run_dir, os.W_OK | os.X_OK)
+    except (OSError, ValueError):
+        writable = False
+    if not writable:
+        raise BadSettingError(
+            f"PILOT_RUN_DIR={run_dir}: no directory that can be written to. Set it to one that this user may write to, "
+            f"at most {SOCKET_PATH_LIMIT_BYTES - len('/local.sock')} bytes long."
+        )
+
+
+def _sentence(name: str, what: str) -> str:
+    name = name.upper()
+    what = what.removeprefix("Value error, ").rstrip(".")
+    return (
+        f"{name}={os.environ.get(name, '')[:60]}: {what[0].lower()}{what[1:]}. Correct it in .env or the environment."
     )

@@ -1,0 +1,1 @@
+"""Chat Completions and Messages: requests in, replies and errors out."""

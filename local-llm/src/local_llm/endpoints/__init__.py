@@ -1,0 +1,1 @@
+"""What is asked over HTTP: chat in two dialects, and health."""

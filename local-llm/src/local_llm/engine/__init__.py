@@ -1,0 +1,1 @@
+"""From the tokens of a prompt to an answer."""

@@ -1,0 +1,1 @@
+"""What memory and cores there are."""

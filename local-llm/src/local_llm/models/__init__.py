@@ -1,0 +1,1 @@
+"""Which model answers: known, fetched, chosen, tried, loaded."""
