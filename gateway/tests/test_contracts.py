@@ -45,7 +45,8 @@ def claude_adapter(key: str | None = "sk-test") -> tuple[Breaker, Any]:
 def test_what_claude_adapter_really_says_of_a_usable_claude() -> None:
     """Its own document for a closed breaker."""
     _, state = claude_adapter()
-    assert read_state(200, state()) == ClaudeView("closed", None, "Claude is usable.", "claude-sonnet-4-6")
+    words = Words("Claude answers.", "Nothing to do.")
+    assert read_state(200, state()) == ClaudeView("closed", None, "Claude is usable.", "claude-sonnet-4-6", words=words)
 
 
 @pytest.mark.parametrize("reason", REASONS)
