@@ -19,6 +19,7 @@ from stack import KEY, Stack, wait_for
 
 DISK_MB = 32
 FULL_SECONDS = 32.0  # longer than anything is remembered, and than idle connections inside are kept
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 LOG_BYTES = 5 * 1024**2  # at which supervisord.conf begins a new log
 LOG_FLUSH_SECONDS = 2.0  # nginx.conf's
 SERVICES = ("nginx", "gateway", "claude-adapter", "local-llm")
@@ -37,6 +38,10 @@ class SmallDisk:
         stop = threading.Event()
         first_time = threading.Event()
         filler = self.path / "filler"
+
+        for log in self.path.glob("logs/*.log"):  # what is left of its last page would take some more lines
+            with log.open("ab") as file:
+                file.write(b"\n" * (-log.stat().st_size % PAGE_BYTES))
 
         def keep_full() -> None:
             with filler.open("ab", buffering=0) as file:
