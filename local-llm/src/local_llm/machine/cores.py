@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from local_llm.machine import cgroups
+
 
 def available() -> int:
     """Cores to compute on, at least 1."""
@@ -23,16 +25,9 @@ def quota_in(cpu_max: str) -> float | None:
 
 
 def _cgroup_cores() -> float | None:
-    """The tightest limit from our own cgroup up to the root of the ones we can see."""
-    root = Path("/sys/fs/cgroup")
-    try:
-        own = Path("/proc/self/cgroup").read_text().split("0::", 1)[1].strip().lstrip("/")
-    except (OSError, IndexError):
-        own = ""
+    """The tightest limit of all our groups."""
     limits = []
-    for directory in (root / own, *(root / own).parents):
-        if directory == root.parent:
-            break
+    for directory in cgroups.directories(Path("/"), "cpu"):
         try:
             limit = quota_in((directory / "cpu.max").read_text())
         except OSError:

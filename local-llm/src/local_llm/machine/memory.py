@@ -9,6 +9,8 @@ import ctypes
 import re
 from pathlib import Path
 
+from local_llm.machine import cgroups
+
 _ROOT = Path("/")
 _NO_LIMIT = 1 << 60  # cgroup v1 writes a huge number for none
 _M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # glibc's malloc.h
@@ -16,7 +18,7 @@ _M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # glibc's malloc.h
 
 def available_bytes(root: Path = _ROOT) -> int:
     """Bytes, at least 0. `root` is where proc and sys lie, for tests."""
-    return max(0, min(_of_the_machine(root), *_of_cgroups(root)))
+    return max(0, min(_of_the_machine(root), *map(_left_in, cgroups.directories(root, "memory"))))
 
 
 def keep_little() -> None:
@@ -42,25 +44,6 @@ def _of_the_machine(root: Path) -> int:
         if line.startswith("MemAvailable:"):
             return int(line.split()[1]) * 1024
     return _NO_LIMIT
-
-
-def _of_cgroups(root: Path) -> list[int]:
-    """What each limit leaves, from our own group up to the root of those we can see."""
-    try:
-        lines = (root / "proc/self/cgroup").read_text().splitlines()
-    except OSError:
-        lines = []
-    own = {line.split(":", 2)[1]: line.split(":", 2)[2].lstrip("/") for line in lines}
-    left = []
-    mounts = (root / "sys/fs/cgroup", root / "sys/fs/cgroup/unified", root / "sys/fs/cgroup/memory")
-    for mount, path in ((mounts[0], own.get("")), (mounts[1], own.get("")), (mounts[2], own.get("memory"))):
-        # In a container the path may be the host's: what we see then is our own group, mounted as the root.
-        directory = mount / (path or "")
-        for each in (directory, *directory.parents):
-            if not each.is_relative_to(mount):
-                break
-            left.append(_left_in(each))
-    return left
 
 
 def _left_in(directory: Path) -> int:
