@@ -126,8 +126,7 @@ class Exchange(ABC):
         """Read, send, relay; gives the outcome. Raises what kept the answer away."""
         breaker = self._endpoint.breaker
         body = await self._body()
-        # Before the body is even looked at: an outage should cost nothing.
-        if (refusal := breaker.refusal()) is not None:
+        if (refusal := breaker.refusal()) is not None:  # before the body is looked at: an outage costs nothing
             raise UpstreamError(refusal)
         admission = breaker.admit(self.read(body))
         if isinstance(admission, Fallback):
