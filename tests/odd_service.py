@@ -14,6 +14,7 @@ STATE: dict[str, Any] = {
     "model": "claude-sonnet-4-6",
     "key": True,
     "probe": {"result": None, "at": None},
+    "models": {},
 }
 HEALTH: dict[str, Any] = {"ready": True, "model": "SmolLM2-135M", "context_tokens": 8192, "queue_depth": 0}
 

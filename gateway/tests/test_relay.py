@@ -154,6 +154,18 @@ async def test_the_reason_of_a_surprise_is_asked_for(rig: Rig) -> None:
     assert [asked for asked in rig.claude.asked if asked.startswith("/reasons/")]
 
 
+async def test_the_reason_of_another_model_is_asked_for(rig: Rig) -> None:
+    """That the default model is overloaded says nothing of the one that was asked for."""
+    overloaded = {"state": "open", "reason": "overloaded"}
+    models = {STATE["model"]: {**overloaded, "since": 1.0, "retry_at": None}}
+    rig.claude.answer = response(orjson.dumps(STATE | overloaded | {"models": models}))
+    await rig.until("local is on", "local")
+    rig.nginx.answer = response(chat("Paris."), 200, "application/json", *LOCAL)
+    rig.claude.answers = {"/reasons/": response(orjson.dumps({"reason": "model_not_found"}))}
+    await rig.ask()
+    assert [asked for asked in rig.claude.asked if asked.startswith("/reasons/")]
+
+
 @pytest.mark.parametrize("path", BODIES)
 async def test_a_lost_answer_is_asked_for_around_claude_and_once_more(rig: Rig, path: str) -> None:
     """Three attempts, and then a refusal in the client's dialect; nothing of the lost ones has been sent."""

@@ -55,7 +55,7 @@ def words_for(active: str, reason: str | None, adapters: Words | None = None) ->
     `adapters` are those that claude-adapter gave for the reason.
     """
     if active == "claude":
-        return CLAUDE_IS_ON
+        return adapters or CLAUDE_IS_ON
     words = adapters or (ADAPTER_DOWN if reason == "adapter_down" else UNKNOWN)
     if active == "none":
         return Words(f"{words.what} The local model is not ready either.", words.do)

@@ -38,6 +38,7 @@ class ClaudeView:
     model: str | None = None
     probed: bool = False
     words: Words | None = None  # what the reason means and what to do about it
+    of_all: bool = True  # whether the reason keeps every model away, and not the default one alone
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ def read_state(status: int, body: bytes) -> ClaudeView:
         model=_string(document, "model"),
         probed=result is not None or not _field(document, "key", bool),
         words=_words(document.get("words")),
+        of_all=document["model"] not in _field(document, "models", dict),
     )
 
 

@@ -116,7 +116,8 @@ class Status:
         """
         if self.adapter_liveness.hung:
             return "adapter_down"
-        if self.claude.state in ("open", "down") and self.adapter_liveness.silent_seconds < 2 * POLL_SECONDS:
+        known = self.claude.state in ("open", "down") and self.claude.of_all
+        if known and self.adapter_liveness.silent_seconds < 2 * POLL_SECONDS:
             return self.claude.reason or "adapter_down"
         return await self._adapter.ask(f"/reasons/{request_id}", read_reason) or "adapter_down"
 
