@@ -155,9 +155,8 @@ class Exchange(ABC):
         verdict = error.verdict
         if isinstance(verdict, ClientError):
             if self._head_sent:
-                await self._body_part(
-                    error.event or self.errors.event(verdict.message, "invalid_request_error"), last=True
-                )
+                event = error.event or self.errors.event(verdict.message, "invalid_request_error")
+                await self._body_part(event, last=True)
             else:
                 await self._pass_on_mistake(error, verdict)
             return "client_error"
