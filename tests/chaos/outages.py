@@ -53,6 +53,15 @@ class Outages:
                 for outage in self._all[part]
             )
 
+    def latest_ends(self, exchange: Exchange) -> str:
+        """How long before the exchange each part was well again, for who wonders whether it still felt that."""
+        with self._lock:
+            ends = {
+                part: max((each.ended for each in outages if each.ended and each.ended < exchange.began), default=None)
+                for part, outages in self._all.items()
+            }
+        return ", ".join(f"{part} {exchange.began - end:.1f} s" for part, end in ends.items() if end is not None)
+
     def still_on(self) -> list[str]:
         """The parts that are not well again."""
         with self._lock:

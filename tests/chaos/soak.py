@@ -99,7 +99,9 @@ def judge(exchange: Exchange, outages: Outages) -> str | None:
     if excused:
         return None
     took = exchange.ended - exchange.began
-    return f"{exchange.verdict} after {took:.1f} s with {', '.join(down) or 'nothing'} down: {exchange.detail}"
+    down_now = ", ".join(down) or "nothing"
+    well_since = outages.latest_ends(exchange)
+    return f"{exchange.verdict} after {took:.1f} s with {down_now} down (well since: {well_since}): {exchange.detail}"
 
 
 def seeded(seed: int | str) -> random.Random:
