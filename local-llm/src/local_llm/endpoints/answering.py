@@ -80,7 +80,7 @@ class Answering:
         watcher.add_done_callback(lambda _: turn.cancel())
         try:
             if request.stream:
-                return await _stream(turn, prompt, reply, headers, send)
+                return await stream_answer(turn, prompt, reply, headers, send)
             parts = [part async for part in _parts(turn, prompt) if part is not None]
             whole = reply.whole(parts, _ended(turn))
             await Response(whole, headers=headers, media_type="application/json")(scope, receive, send)
@@ -117,8 +117,11 @@ class CountTokens:
         await response(scope, receive, send)
 
 
-async def _stream(turn: Turn, prompt: Prompt, reply: Reply, headers: dict[str, str], send: Send) -> str:
-    """Head and first events at once, before queue and prefill: the gateway's notice goes right behind them."""
+async def stream_answer(turn: Turn, prompt: Prompt, reply: Reply, headers: dict[str, str], send: Send) -> str:
+    """Head and first events at once, before queue and prefill: the gateway's notice goes right behind them.
+
+    A sign of life follows whenever nothing has come for `HEARTBEAT_SECONDS`. Returns the outcome for the metrics.
+    """
 
     async def write(data: bytes, *, more: bool = True) -> None:
         await send({"type": "http.response.body", "body": data, "more_body": more})
