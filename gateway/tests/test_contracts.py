@@ -79,12 +79,15 @@ def test_what_claude_adapter_says_is_bounded_whatever_clients_ask_for() -> None:
     assert read_state(200, state()).state == "closed"
 
 
-@pytest.mark.parametrize("ready", [True, False])
-async def test_what_local_llm_really_says(ready: bool) -> None:
-    """Its own endpoint's answer: 200 when it is ready, 503 when it is not."""
-    model = SimpleNamespace(engine=SimpleNamespace(ready=ready), name="SmolLM2-135M", context_tokens=8192)
+@pytest.mark.parametrize(
+    ("warm", "stalled", "ready"), [(True, False, True), (False, False, False), (True, True, False)]
+)
+async def test_what_local_llm_really_says(warm: bool, stalled: bool, ready: bool) -> None:
+    """Its own endpoint's answer: 200 when it is ready, 503 when it is not, or an answer has stalled."""
+    model = SimpleNamespace(engine=SimpleNamespace(ready=warm), name="SmolLM2-135M", context_tokens=8192)
     serving: Any = SimpleNamespace(current=model, depth=3, passed_over={"a.gguf": "does not fit"})
-    answer = await Health(serving).healthz(Request({"type": "http"}))
+    watch: Any = SimpleNamespace(stalled=stalled)
+    answer = await Health(serving, watch).healthz(Request({"type": "http"}))
     assert read_health(answer.status_code, bytes(answer.body)) == LocalView(ready, "SmolLM2-135M", 8192, 3)
 
 

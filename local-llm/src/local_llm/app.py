@@ -17,6 +17,7 @@ from local_llm.dialects.errors import LastResort, not_served
 from local_llm.dialects.messages_reply import MESSAGES
 from local_llm.endpoints.answering import Answering, CountTokens
 from local_llm.endpoints.health import Health
+from local_llm.engine.progress import StallWatch
 from local_llm.models.serving import Serving
 from local_llm.models.switcher import Switcher
 from local_llm.models.weights import embedded, first_context, locate, server_settings_for
@@ -40,7 +41,8 @@ def create_app(settings: Settings) -> FastAPI:
         raise RuntimeError("llama_cpp.server loaded no model")
     serving = Serving(settings, soul)
     serving.switch(serving.adopt(weights, proxy))
-    health = Health(serving)
+    watch = StallWatch(serving.progress)
+    health = Health(serving, watch)
 
     # Its request-id middleware answers 400 to ids that are no UUID, and its CORS lets any web page in.
     app.user_middleware.clear()
@@ -58,6 +60,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        watch.start()
         await serving.current.warm_up()
         switching = asyncio.create_task(Switcher(serving, settings).run())
         yield
@@ -67,4 +70,5 @@ def create_app(settings: Settings) -> FastAPI:
         await serving.close()
 
     app.router.lifespan_context = lifespan
+    app.state.stall_watch = watch
     return app

@@ -8,19 +8,21 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from local_llm.engine.progress import StallWatch
 from local_llm.models.serving import Serving
 
 
 class Health:
     """The two endpoints, for the model that is on."""
 
-    def __init__(self, serving: Serving) -> None:
+    def __init__(self, serving: Serving, watch: StallWatch) -> None:
         self._serving = serving
+        self._watch = watch
 
     async def healthz(self, request: Request) -> Response:
         """200 when a request would be answered, else 503."""
         model = self._serving.current
-        ready = model.engine.ready
+        ready = model.engine.ready and not self._watch.stalled
         state = {
             "ready": ready,
             "model": model.name,

@@ -25,6 +25,7 @@ from local_llm.dialects.answer import Answer, FinishReason, Usage
 from local_llm.dialects.errors import BusyError
 from local_llm.engine.decode_threads import DecodeThreads
 from local_llm.engine.detokenizer import Detokenizer
+from local_llm.engine.progress import Progress
 from local_llm.engine.repetition import Repetition
 from local_llm.engine.sampler_hooks import Mask, abortable
 from local_llm.metrics import Metrics
@@ -73,6 +74,7 @@ class Engine:
         prefixes: PrefixCache,
         rate: PrefillRate,
         metrics: Metrics,
+        progress: Progress,
         *,
         queue_limit: int,
         queue_seconds: float,
@@ -84,6 +86,7 @@ class Engine:
         self._llama = llama
         self._prefixes = prefixes
         self._rate = rate
+        self._progress = progress
         self._threads = DecodeThreads(llama_cpp.llama_n_threads(llama.ctx), llama_cpp.llama_n_threads_batch(llama.ctx))
         self._reading_threads = llama_cpp.llama_n_threads_batch(llama.ctx)
         self._vocabulary: Any = llama._model.vocab  # no public way to single token pieces
@@ -169,7 +172,7 @@ class Engine:
             def emit(text: str) -> None:
                 loop.call_soon_threadsafe(turn.texts.put_nowait, text)
 
-            work = loop.run_in_executor(self._thread, self._generate, prompt, stop, emit)
+            work = loop.run_in_executor(self._thread, self._watched, prompt, stop, emit)
             try:
                 answer = await asyncio.shield(work)
             except asyncio.CancelledError:
@@ -179,6 +182,13 @@ class Engine:
                 raise
             self._recent_turn_seconds += 0.3 * (time.monotonic() - began - self._recent_turn_seconds)
             return answer
+
+    def _watched(self, prompt: Prompt, stop: threading.Event, emit: Callable[[str], None]) -> Answer:
+        self._progress.begin()
+        try:
+            return self._generate(prompt, stop, emit)
+        finally:
+            self._progress.end()
 
     def _generate(self, prompt: Prompt, stop: threading.Event, emit: Callable[[str], None]) -> Answer:
         """In the thread: one answer. Raises `StoppedError`."""
@@ -200,6 +210,7 @@ class Engine:
                 reason = "stop"
                 break
             generated += 1
+            self._progress.sign()
             metrics.generated_tokens.inc()
             if generated == 1:
                 ends_at = time.monotonic() + self._answer_seconds
@@ -234,7 +245,7 @@ class Engine:
             logits_processor=LogitsProcessorList([mask]) if mask else None,
         )
         try:
-            with abortable(llama, stop):
+            with abortable(llama, stop, self._progress.sign):
                 token = next(tokens)
             if mask:
                 mask.consume(token)

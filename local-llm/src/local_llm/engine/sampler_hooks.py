@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -36,12 +36,17 @@ class Mask:
 
 
 @contextmanager
-def abortable(llama: llama_cpp.Llama, stop: threading.Event) -> Iterator[None]:
-    """While reading a prompt, let `stop` end it in mid-batch.
+def abortable(llama: llama_cpp.Llama, stop: threading.Event, sign: Callable[[], None]) -> Iterator[None]:
+    """While reading a prompt, let `stop` end it in mid-batch, and tell by `sign` that it gets on.
 
     Not while writing: the callback runs once per graph node, a tenth of a small model's time per token.
     """
-    callback = llama_cpp.ggml_abort_callback(lambda _: stop.is_set())
+
+    def gets_on(_: object) -> bool:
+        sign()
+        return stop.is_set()
+
+    callback = llama_cpp.ggml_abort_callback(gets_on)
     llama_cpp.llama_set_abort_callback(llama.ctx, callback, None)
     try:
         yield

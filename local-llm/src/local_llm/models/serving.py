@@ -15,6 +15,7 @@ from pathlib import Path
 from llama_cpp.server.model import LlamaProxy
 
 from local_llm.engine.engine import Engine
+from local_llm.engine.progress import Progress
 from local_llm.machine import memory
 from local_llm.metrics import Metrics
 from local_llm.models import catalogue
@@ -29,7 +30,9 @@ from local_llm.settings import Settings
 class LoadedModel:
     """One model's engine and prompter."""
 
-    def __init__(self, weights: Weights, proxy: LlamaProxy, settings: Settings, soul: str, metrics: Metrics) -> None:
+    def __init__(
+        self, weights: Weights, proxy: LlamaProxy, settings: Settings, soul: str, metrics: Metrics, progress: Progress
+    ) -> None:
         llama = proxy(weights.name)
         self.path: Path = weights.path
         self.name = weights.name
@@ -45,6 +48,7 @@ class LoadedModel:
             prefixes,
             rate,
             metrics,
+            progress,
             queue_limit=settings.local_queue,
             queue_seconds=settings.local_queue_seconds,
             answer_seconds=settings.local_answer_seconds,
@@ -85,6 +89,7 @@ class Serving:
 
     def __init__(self, settings: Settings, soul: str) -> None:
         self.metrics = Metrics(lambda: self.depth)
+        self.progress = Progress()  # of all models: they answer one at a time
         self.passed_over: dict[str, str] = {}
         self._settings = settings
         self._soul = soul
@@ -113,7 +118,7 @@ class Serving:
 
     def adopt(self, weights: Weights, proxy: LlamaProxy) -> LoadedModel:
         """What another has loaded, with its engine; not on yet."""
-        return LoadedModel(weights, proxy, self._settings, self._soul, self.metrics)
+        return LoadedModel(weights, proxy, self._settings, self._soul, self.metrics, self.progress)
 
     async def load(self, weights: Weights, context_tokens: int) -> LoadedModel:
         """Load and warm up; not on yet. Raises ValueError or RuntimeError when llama.cpp cannot."""
