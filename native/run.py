@@ -156,6 +156,7 @@ def make_run_dir(run_dir: Path) -> None:
     """Make the directory of sockets and logs, open to its owner alone; exit with a sentence when it cannot be used."""
     try:
         run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        keep_private(run_dir)
         (run_dir / "logs").mkdir(mode=0o700, exist_ok=True)
         with (run_dir / "logs" / "supervisord.log").open("a") as log:
             log.write("make run\n")
@@ -164,6 +165,17 @@ def make_run_dir(run_dir: Path) -> None:
             say(f"The disk of {run_dir} is full. Pilot Light tries to start all the same; its logs will say nothing.")
             return
         refuse(f"PILOT_RUN_DIR={run_dir} cannot be used: {error.strerror}. Set it to one that is yours and has room.")
+
+
+def keep_private(run_dir: Path) -> None:
+    """Close it to other users, who would need no key at the sockets; refuse a directory that is not for us alone."""
+    if run_dir.stat().st_mode & 0o077 == 0:
+        return
+    if any(run_dir.iterdir()) and not (run_dir / "logs" / "supervisord.log").exists():
+        refuse(
+            f"PILOT_RUN_DIR={run_dir} is open to other users and not Pilot Light's own. Name one that is new or empty."
+        )
+    run_dir.chmod(0o700)
 
 
 def refuse_taken_port(bind: str, port: int, name: str) -> None:

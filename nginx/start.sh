@@ -11,6 +11,7 @@ nginx=$(PATH=$PATH:/usr/sbin:/usr/local/sbin command -v nginx) || {
 }
 [ "${1:-}" != --where ] || { echo "$nginx" && exit; }
 
+umask 077  # whoever reaches the sockets needs no key
 here=$(cd "$(dirname "$0")" && pwd)
 run_dir=$(mkdir -p "${PILOT_RUN_DIR:-.run}" && cd "${PILOT_RUN_DIR:-.run}" && pwd)
 bind=${PILOT_BIND:-127.0.0.1}
@@ -108,7 +109,6 @@ user=
 [ "$(id -u)" -ne 0 ] || user='user root;'
 case $listen in *:*) listen="[$listen]" ;; esac
 
-umask 077
 mkdir -p "$run_dir/nginx"
 # A full disk must not keep it from starting again, so nothing is written that stands there already.
 write() {

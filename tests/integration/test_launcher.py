@@ -49,6 +49,13 @@ def test_a_second_run_says_so_and_breaks_nothing(keyless: Stack) -> None:
     assert keyless.ask("Still there?").status_code == 200
 
 
+def test_nobody_else_reaches_the_sockets(keyless: Stack) -> None:
+    """Whoever does needs no key: for Claude's answers, and for a drill."""
+    assert keyless.run_dir.stat().st_mode & 0o077 == 0
+    for name in ("gateway.sock", "claude.sock", "local.sock"):
+        assert (keyless.run_dir / name).stat().st_mode & 0o077 == 0, name
+
+
 REFUSED = [
     # why, settings, words of the one sentence
     ("a bad port", {"PILOT_PORT": "http"}, "PILOT_PORT=http"),

@@ -3,7 +3,9 @@
 import gc
 import logging
 import signal
+import socket
 import sys
+from pathlib import Path
 from typing import NoReturn
 
 import uvicorn
@@ -23,7 +25,7 @@ def main() -> None:
         logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
         settings = Settings()
-        settings.pilot_run_dir.mkdir(parents=True, exist_ok=True)
+        settings.pilot_run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         app = create_app(settings)
     except ValidationError as error:
         refuse(explain(error))
@@ -36,9 +38,10 @@ def main() -> None:
     gc.set_threshold(20_000, 20, 100)
     # uvicorn raises the signal that stopped it once more, before it removes its socket: make that a clean exit.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    uvicorn.run(
+    path = settings.pilot_run_dir / "claude.sock"
+    config = uvicorn.Config(
         app,
-        uds=str(settings.pilot_run_dir / "claude.sock"),
+        uds=str(path),
         loop="uvloop",
         http="httptools",
         ws="none",
@@ -51,6 +54,19 @@ def main() -> None:
         timeout_keep_alive=75,  # longer than nginx keeps an idle connection, so that it is never us who hang up first
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
+    try:
+        Server(config).run()
+    finally:
+        path.unlink(missing_ok=True)
+
+
+class Server(uvicorn.Server):
+    """Keeps its socket to this user."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen; uvicorn lets everybody in, whoever reaches the directory."""
+        await super().startup(sockets)
+        Path(str(self.config.uds)).chmod(0o600)  # noqa: ASYNC240  # a moment, and nobody is served yet
 
 
 def refuse(sentence: str) -> NoReturn:

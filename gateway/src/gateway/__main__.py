@@ -2,7 +2,9 @@
 
 import gc
 import logging
+import socket
 import sys
+from pathlib import Path
 
 import uvicorn
 
@@ -23,9 +25,10 @@ def main() -> int:
     # What was imported stays for good: the garbage collector need not look at it again and again.
     gc.freeze()
     gc.set_threshold(20_000, 20, 100)
-    uvicorn.run(
+    path = settings.pilot_run_dir / "gateway.sock"
+    config = uvicorn.Config(
         app,
-        uds=str(settings.pilot_run_dir / "gateway.sock"),
+        uds=str(path),
         loop="uvloop",
         http=Protocol,
         access_log=False,
@@ -37,7 +40,20 @@ def main() -> int:
         timeout_keep_alive=75,  # longer than nginx keeps idle connections
         timeout_graceful_shutdown=25,
     )
+    try:
+        Server(config).run()
+    finally:
+        path.unlink(missing_ok=True)
     return 0
+
+
+class Server(uvicorn.Server):
+    """Keeps its socket to this user."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen; uvicorn lets everybody in, whoever reaches the directory."""
+        await super().startup(sockets)
+        Path(str(self.config.uds)).chmod(0o600)  # noqa: ASYNC240  # a moment, and nobody is served yet
 
 
 if __name__ == "__main__":
