@@ -97,4 +97,4 @@ def test_what_the_gateway_needs_is_read() -> None:
         ),
         "application/json",
     )
-    assert (request.stream, request.model, request.json_mode, request.notice_allowed) == (True, "local", True, False)
+    assert (request.stream, request.model, request.json_mode, request.additions_allowed) == (True, "local", True, False)

@@ -68,11 +68,11 @@ SPOKEN: list[tuple[str, dict[str, Any], bool, bool]] = [
 def test_where_a_notice_fits_is_read(why: str, fields: dict[str, Any], json_mode: bool, spoken: bool) -> None:
     """Not before JSON, and not before a tool call that was forced."""
     request = read_messages_request(orjson.dumps({**GOOD, **fields}), "application/json")
-    assert (request.json_mode, request.notice_allowed) == (json_mode, spoken)
+    assert (request.json_mode, request.additions_allowed) == (json_mode, spoken)
 
 
 def test_counting_needs_no_length() -> None:
     """count_tokens has no max_tokens, never streams and never speaks."""
     body = {"model": "claude-x", "messages": HI, "stream": True}
     request = read_messages_request(orjson.dumps(body), "application/json", counting=True)
-    assert (request.stream, request.notice_allowed) == (False, False)
+    assert (request.stream, request.additions_allowed) == (False, False)

@@ -15,17 +15,16 @@ from gateway.api_docs.openapi import describe
 from gateway.api_docs.routes import router as api_docs_pages
 from gateway.dialects.chat_completions.dialect import ChatCompletions
 from gateway.dialects.errors import AnthropicError, ApiError, OpenAIError
-from gateway.dialects.interface import Dialect
 from gateway.dialects.messages.dialect import CountTokens, Messages
 from gateway.dialects.responses.dialect import Responses
 from gateway.edge_refusals import counting_refusals
 from gateway.metrics import Metrics
 from gateway.models import Models, openai_shape, page
-from gateway.relay.exchange import Endpoint
-from gateway.relay.notice import Conversations
+from gateway.relay.conversation import ConversationReader
+from gateway.relay.exchange import Endpoint, Wording
 from gateway.relay.rescue import RESCUE_LINE
 from gateway.relay.upstream import Upstream
-from gateway.settings import DEFAULT_NOTICE, Settings
+from gateway.settings import DEFAULT_MARK, DEFAULT_NOTICE, Settings
 from gateway.status.history import History
 from gateway.status.poller import Status
 from gateway.status.recorder import Recorder
@@ -50,15 +49,16 @@ def create_app(settings: Settings) -> ASGIApp:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         metrics = Metrics()
         status = Status(settings.pilot_run_dir, metrics, settings.pilot_notice)
-        notices = tuple(dict.fromkeys((settings.pilot_notice, DEFAULT_NOTICE, RESCUE_LINE)))
+        wording = Wording(
+            settings.pilot_notice,
+            settings.mark,
+            settings.pilot_notice_policy,
+            settings.pilot_handover == "labels",
+            ConversationReader({settings.pilot_notice, DEFAULT_NOTICE}, RESCUE_LINE, {settings.mark, DEFAULT_MARK}),
+        )
         upstream = Upstream(settings.pilot_run_dir / "brains.sock", status)
-        conversations = Conversations(settings.pilot_notice_policy)
-
-        def endpoint(dialect: Dialect) -> Endpoint:
-            return Endpoint(dialect, upstream, status, conversations, metrics, notices)
-
         for dialect in (ChatCompletions(), Responses(), Messages(), CountTokens()):
-            endpoints[dialect.path] = endpoint(dialect)
+            endpoints[dialect.path] = Endpoint(dialect, upstream, status, metrics, wording)
             if isinstance(dialect, Messages):
                 endpoints[_ANTHROPIC + dialect.path] = endpoints[dialect.path]
         for path, asked in endpoints.items():

@@ -7,7 +7,7 @@ is the backends' business; fields not named here pass unread.
 from collections.abc import Callable
 
 from gateway.dialects.errors import OpenAIError
-from gateway.dialects.interface import Json, Request
+from gateway.dialects.interface import Json, Request, is_begun
 from gateway.dialects.json_body import BodyError, read_json
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
@@ -35,7 +35,7 @@ def read_chat_object(body: Json, original: Json | None = None) -> Request:
         stream=body.get("stream") is True,
         model=body.get("model") or "",
         json_mode=json_mode,
-        notice_allowed=not json_mode and not tool_forced,
+        additions_allowed=not (json_mode or tool_forced or is_begun(body)),
         original=original or {},
     )
 

@@ -7,7 +7,7 @@ fields mean is the backends' business; fields, roles and block types not named h
 from collections.abc import Callable
 
 from gateway.dialects.errors import AnthropicError
-from gateway.dialects.interface import Json, Request
+from gateway.dialects.interface import Json, Request, is_begun
 from gateway.dialects.json_body import BodyError, read_json
 
 
@@ -41,7 +41,7 @@ def read_messages_request(raw: bytes, content_type: str, *, counting: bool = Fal
         stream=body.get("stream") is True and not counting,
         model=body["model"],
         json_mode=json_mode,
-        notice_allowed=not (counting or json_mode or tool_forced),
+        additions_allowed=not (counting or json_mode or tool_forced or is_begun(body)),
     )
 
 
