@@ -135,6 +135,11 @@ def test_what_was_cleaned_is_clean() -> None:
         assert not READER.read(once.messages).changed
 
 
+def test_a_notice_of_white_space() -> None:
+    """Says nothing and shows nothing."""
+    assert not ConversationReader((" ",), RESCUE_LINE, ()).read([assistant("A  B")]).changed
+
+
 def test_a_mark_of_ones_own() -> None:
     """Any word; the default one of older histories is known beside it, and an empty one is none."""
     reader = ConversationReader((NOTICE,), RESCUE_LINE, ("(small)", MARK, ""))

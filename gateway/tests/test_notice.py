@@ -11,7 +11,8 @@ from gateway.dialects.chat_completions.stream import notice_event
 from gateway.dialects.interface import Dialect
 from gateway.dialects.mark import MarkPlace
 from gateway.dialects.messages.dialect import CountTokens, Messages
-from gateway.relay.notice import addition
+from gateway.relay.conversation import ConversationReader
+from gateway.relay.notice import Wording
 from gateway.settings import DEFAULT_NOTICE as NOTICE
 
 Json = dict[str, Any]
@@ -30,7 +31,8 @@ ADDITIONS: list[tuple[str, Any, str, bool, str | None]] = [
 @pytest.mark.parametrize(("why", "policy", "mark", "told", "added"), ADDITIONS, ids=[case[0] for case in ADDITIONS])
 def test_what_is_added(why: str, policy: Any, mark: str, told: bool, added: str | None) -> None:
     """The notice once in an outage, the mark to each later answer."""
-    assert addition(policy, mark, told=told) == added
+    reader = ConversationReader((NOTICE,), "", (mark,))
+    assert Wording(NOTICE, mark, policy, label=True, reader=reader).addition(told=told) == added
 
 
 def test_the_notice_is_the_first_paragraph() -> None:

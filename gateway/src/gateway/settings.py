@@ -38,6 +38,9 @@ class Settings(BaseSettings):
     pilot_handover: Literal["labels", "off"] = Field(
         "labels", description="whether Claude is told which answers the local model wrote"
     )
+    pilot_side_tasks: Literal["claude", "any"] = Field(
+        "claude", description="who answers the requests that clients make by themselves"
+    )
     pilot_state_dir: Path | None = Field(
         None, description="directory of the history; default: `state` beside the sockets"
     )

@@ -34,7 +34,7 @@ class ConversationReader:
         patterns = {notice: _pattern(notice, "", _PARAGRAPH_END) for notice in sorted(notices, key=len, reverse=True)}
         patterns[rescue_line] = _pattern(rescue_line, _ONE_SPACE, _ONE_SPACE)  # so that the sentence closes again
         # The longest word of each, looked for first, spares most texts the pattern.
-        self._sentences = [(max(sentence.split(), key=len), pattern) for sentence, pattern in patterns.items()]
+        self._sentences = [(max(words, key=len), pattern) for s, pattern in patterns.items() if (words := s.split())]
         plain = [mark.removesuffix(_EMOJI_STYLE) for mark in marks if mark]
         self._marks = tuple(mark + style for mark in plain for style in ("", _EMOJI_STYLE))
 

@@ -16,9 +16,11 @@ from gateway.dialects.interface import Dialect, Reply, Request, StreamEdit
 from gateway.metrics import Metrics
 from gateway.relay import failover
 from gateway.relay.client import ClientWatch, read_body
-from gateway.relay.conversation import Conversation, ConversationReader
-from gateway.relay.failover import NobodyError
-from gateway.relay.notice import Addition, Policy, addition
+from gateway.relay.conversation import Conversation
+from gateway.relay.eligibility import Eligibility, SideTaskRule, eligibility
+from gateway.relay.failover import NobodyError, OnlyClaudeError
+from gateway.relay.notice import Addition, Wording
+from gateway.relay.refusal import refusal
 from gateway.relay.rescue import Rescue, broken_off
 from gateway.relay.upstream import Answer, Ask, Upstream, UpstreamError
 from gateway.status.poller import Status
@@ -30,26 +32,17 @@ LOCAL_ANSWERS = "X-Pilot-Local-Answers"
 _MOST_LABELS = 200  # the newest; a header has a limit
 
 
-@dataclass(frozen=True)
-class Wording:
-    """What is said with a local answer, and when; `label`: whether Claude is told which answers those were."""
-
-    notice: str
-    mark: str  # empty: none
-    policy: Policy
-    label: bool
-    reader: ConversationReader
-
-
 @dataclass(frozen=True, eq=False)
 class Endpoint:
-    """The ASGI endpoint of one dialect."""
+    """The ASGI endpoint of one dialect; `under_claude`: at the path where only Claude may answer."""
 
     dialect: Dialect
     upstream: Upstream
     status: Status
     metrics: Metrics
     wording: Wording
+    side_tasks: SideTaskRule
+    under_claude: bool = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, and count it when its last byte has gone."""
@@ -76,6 +69,7 @@ class _Exchange:
         self._sent = bytearray()  # of a stream of Claude's, in the backends' API
         self._reply = Reply()
         self._conversation: Conversation
+        self._eligible: Eligibility
 
     async def run(self, receive: Receive) -> None:
         raw = await read_body(receive)
@@ -87,6 +81,8 @@ class _Exchange:
                     await self._answer(raw)
                 except ApiError as error:
                     await self._refuse(error)
+                except OnlyClaudeError as error:
+                    await self._hold_back(error)
                 except NobodyError as error:
                     headers = {"Retry-After": str(error.retry_after_seconds)}
                     await self._refuse(self._dialect.error(503, str(error), NOBODY_CODE, headers))
@@ -112,40 +108,49 @@ class _Exchange:
         if self._conversation.local_answers and self._endpoint.wording.label:
             headers.append((LOCAL_ANSWERS, ",".join(map(str, self._conversation.local_answers[-_MOST_LABELS:]))))
         ask = Ask(self._dialect.backend_path + query, raw, self._request_id, headers)
-        by_name = request.model in ("local", self._status.local.model)
+        self._eligible = eligibility(
+            request,
+            self._headers,
+            self._endpoint.side_tasks if self._dialect.counts_as_answer else None,
+            under_claude=self._endpoint.under_claude,
+            by_name=request.model in ("local", self._status.local.model),
+            reason=self._status.claude.reason,
+        )
 
         async def deliver(answer: Answer) -> None:
-            await self._deliver(request, answer, by_name=by_name)
+            await self._deliver(request, answer)
 
         try:
             await failover.answer(
                 ask,
                 self._endpoint.upstream,
                 self._status,
-                by_name=by_name,
+                self._eligible.answerer,
                 deliver=deliver,
                 begun=lambda: self._head_sent,
             )
         except UpstreamError as error:
             await self._finish(request, ask, error.event)
 
-    async def _deliver(self, request: Request, answer: Answer, *, by_name: bool) -> None:
+    async def _deliver(self, request: Request, answer: Answer) -> None:
         self._backend = answer.backend
+        answerer = self._eligible.answerer
+        if answer.status >= 500 and answerer == "claude":
+            raise OnlyClaudeError(answer.reason)
         if answer.status >= 500:
             raise NobodyError(self._status, answer.retry_after_seconds, await answer.explanation())
         if answer.status >= 400:
             self._outcome = "client_error"
-        if self._backend != self._status.active and not by_name:
+        if self._backend != self._status.active and answerer == "anyone":
             self._status.look_again()
         headers = answer.headers
         added: Addition | None = None
-        if self._backend == "local" and not by_name:
+        if self._backend == "local" and answerer == "anyone":
             reason = await self._status.reason_for(self._request_id)
             self._metrics.fallbacks.labels(reason).inc()
             headers.append((b"x-fallback-reason", reason.encode()))
             if answer.status == 200 and self._may_add(request):
-                wording = self._endpoint.wording
-                added = addition(wording.policy, wording.mark, told=self._conversation.told)
+                added = self._endpoint.wording.addition(told=self._conversation.told)
         if not answer.is_stream:
             await self._deliver_whole(answer, headers, added)
         elif self._backend == "claude":
@@ -155,7 +160,7 @@ class _Exchange:
 
     def _may_add(self, request: Request) -> bool:
         wanted = self._headers.get(b"x-pilot-notice", b"").strip().lower() != b"off"
-        return wanted and request.additions_allowed
+        return wanted and request.additions_allowed and self._eligible.task is None
 
     async def _deliver_whole(self, answer: Answer, headers: list[tuple[bytes, bytes]], added: Addition | None) -> None:
         body = await answer.whole()
@@ -225,6 +230,7 @@ class _Exchange:
                 self._dialect,
                 self._endpoint.upstream,
                 self._metrics,
+                local_may_answer=self._eligible.answerer != "claude",
                 line_wanted=may_add and wording.policy != "never",
                 mark=wording.mark if may_add else "",
                 send=self._send_events,
@@ -234,6 +240,14 @@ class _Exchange:
             self._outcome = "broken"
             await self._send_events(broken_off(self._dialect, self._request_id))
         await self._end()
+
+    async def _hold_back(self, error: OnlyClaudeError) -> None:
+        self._backend = "none"
+        self._status.look_again()
+        reason = error.reason or await self._status.reason_for(self._request_id)
+        self._metrics.refused_side_tasks.labels(*self._eligible.labels).inc()
+        await self._refuse(refusal(self._dialect, self._eligible, self._status.claude, reason))
+        self._outcome = "refused"
 
     async def _refuse(self, error: ApiError) -> None:
         self._outcome = "nobody" if error.status >= 500 else "client_error"

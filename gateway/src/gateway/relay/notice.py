@@ -4,14 +4,27 @@ The first one in an outage begins with the notice, each later one ends with the 
 whether it is the first is read from the conversation itself (see conversation.py).
 """
 
+from dataclasses import dataclass
 from typing import Literal
+
+from gateway.relay.conversation import ConversationReader
 
 Policy = Literal["transition", "always", "never"]
 Addition = Literal["notice", "mark"]
 
 
-def addition(policy: Policy, mark: str, *, told: bool) -> Addition | None:
-    """What a local answer gets; `told`: the answer before it was the local model's too, and shows it."""
-    if policy == "always" or (policy == "transition" and not told):
-        return "notice"
-    return "mark" if mark else None
+@dataclass(frozen=True)
+class Wording:
+    """What is said with local answers. `mark`: empty for none; `label`: whether Claude is told which those are."""
+
+    notice: str
+    mark: str
+    policy: Policy
+    label: bool
+    reader: ConversationReader
+
+    def addition(self, *, told: bool) -> Addition | None:
+        """What a local answer gets; `told`: the answer before it was the local model's too, and shows it."""
+        if self.policy == "always" or (self.policy == "transition" and not told):
+            return "notice"
+        return "mark" if self.mark else None

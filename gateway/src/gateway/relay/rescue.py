@@ -24,6 +24,7 @@ class Rescue:
     dialect: Dialect
     upstream: Upstream
     metrics: Metrics
+    local_may_answer: bool
     line_wanted: bool
     mark: str  # for when the line is not wanted; empty: none
     send: Callable[[bytes], Awaitable[None]]
@@ -34,7 +35,7 @@ class Rescue:
         if partial.finished:
             await self.send(partial.ending())
             return "ok"
-        if not partial.joinable or self.request.json_mode:
+        if not (partial.joinable and self.local_may_answer) or self.request.json_mode:
             await self.send(broken_off(self.dialect, self.ask.request_id, error_event))
             return "broken"
         reason = self.dialect.reason_of(error_event) if error_event else "adapter_down"

@@ -29,6 +29,7 @@ _NOT_PASSED_FORWARD = frozenset(
         *(b"connection", b"keep-alive", b"transfer-encoding", b"te", b"trailer", b"upgrade", b"content-length"),
         *(b"host", b"expect", b"authorization", b"x-api-key", b"cookie", b"proxy-authorization"),
         *(b"content-type", b"x-request-id", b"accept-encoding", b"x-pilot-notice", b"x-pilot-api-key"),
+        b"x-pilot-fallback",
         b"x-pilot-local-answers",  # only the gateway says it
     )
 )
