@@ -14,6 +14,7 @@ Json = dict[str, Any]
 # Behind the notice: the blank line that it came with, or what a client has made of it.
 _PARAGRAPH_END = r"(?:(?:[ \t\r]*\n){1,2}|\s?)"
 _ONE_SPACE = r"(?:\r?\n|\s)?"
+_TAIL_CHARACTERS = 256  # a mark has 40 at most, and white space around it
 _EMOJI_STYLE = "\ufe0f"  # some clients ask with it for the coloured form of a sign
 
 
@@ -35,8 +36,9 @@ class ConversationReader:
         patterns[rescue_line] = _pattern(rescue_line, _ONE_SPACE, _ONE_SPACE)  # so that the sentence closes again
         # The longest word of each, looked for first, spares most texts the pattern.
         self._sentences = [(max(words, key=len), pattern) for s, pattern in patterns.items() if (words := s.split())]
-        plain = [mark.removesuffix(_EMOJI_STYLE) for mark in marks if mark]
-        self._marks = tuple(mark + style for mark in plain for style in ("", _EMOJI_STYLE))
+        self._words = tuple({word for word, _ in self._sentences})
+        self._plain_marks = tuple({mark.removesuffix(_EMOJI_STYLE) for mark in marks if mark})
+        self._marks = tuple(mark + style for mark in self._plain_marks for style in ("", _EMOJI_STYLE))
 
     def read(self, messages: list[Json]) -> Conversation:
         """The messages without what was added to local answers.
@@ -52,20 +54,32 @@ class ConversationReader:
                 kept.append(message)
                 continue
             content = message.get("content")
-            clean = self._clean(content)
+            clean = content if isinstance(content, str) and self._is_plain(content) else self._clean(content)
             found = clean != content
-            changed |= found
             if _has_words(content):
                 told = found
             if not found:
                 kept.append(message)
-            elif clean:
+                continue
+            changed = True
+            if clean:
                 local_answers.append(len(kept))
                 kept.append({**message, "content": clean})
             elif message.get("tool_calls"):
                 local_answers.append(len(kept))
                 kept.append({**message, "content": None})
         return Conversation(kept, changed, local_answers, told)
+
+    def _is_plain(self, text: str) -> bool:
+        """Whether nothing can have been added, at the cost of a search: most texts of most requests."""
+        for word in self._words:  # loops: a generator for each text costs three times as much
+            if word in text:
+                return False
+        tail = text[-_TAIL_CHARACTERS:]
+        for mark in self._plain_marks:  # noqa: SIM110  # as above
+            if mark in tail:
+                return False
+        return True
 
     def _clean(self, content: Any) -> Any:
         if isinstance(content, str):
@@ -108,4 +122,4 @@ def _pattern(sentence: str, before: str, behind: str) -> re.Pattern[str]:
 def _has_words(content: Any) -> bool:
     if isinstance(content, list):
         return any(part.get("type") == "text" and part["text"].strip() for part in content)
-    return isinstance(content, str) and bool(content.strip())
+    return isinstance(content, str) and content != "" and not content.isspace()
