@@ -11,6 +11,7 @@ from claude_adapter import taxonomy
 from claude_adapter.availability.breaker import Admission
 from claude_adapter.availability.stall_timer import StallTimer
 from claude_adapter.endpoints.exchange import JSON_HEADERS, Exchange, Headers, header_value, json_bytes, parse_object
+from claude_adapter.endpoints.handover import HEADER, label_local_answers
 from claude_adapter.errors import OPENAI
 from claude_adapter.translation.chunks import ChunkedReply
 from claude_adapter.translation.reply import WholeReply
@@ -37,6 +38,7 @@ class ChatExchange(Exchange):
         request = parse_object(body)
         if isinstance(name := request.get("model"), str):
             request["model"] = settings.model_for(name)
+        label_local_answers(request, self._header(HEADER))
         self._streaming, self._usage_chunk = wants_stream(request), wants_usage_chunk(request)
         self._request = to_messages(request, settings.claude_model, settings.claude_max_tokens)
         self._raw = json_bytes(self._request)

@@ -1,6 +1,7 @@
 """`POST /v1/messages`, `POST /v1/messages/count_tokens` and `GET /v1/models`: Anthropic's own API, passed through.
 
-Bytes go as they come, both ways: only the key is ours, and the model's name where Claude has no model of that name.
+Bytes go as they come, both ways: only the key is ours, the model's name where Claude has no model of that name, and
+the labels of answers that are not Claude's.
 """
 
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from claude_adapter.availability.breaker import Admission
 from claude_adapter.availability.reasons import Fallback, Reason
 from claude_adapter.availability.stall_timer import StallTimer
 from claude_adapter.endpoints.exchange import JSON_HEADERS, Exchange, Json, json_bytes, parse_object
+from claude_adapter.endpoints.handover import HEADER, label_local_answers
 from claude_adapter.endpoints.messages_stream import RelayedStream, input_tokens, output_tokens
 from claude_adapter.errors import ANTHROPIC, BadRequestError
 from claude_adapter.taxonomy import ClientError
@@ -51,18 +53,19 @@ class _PassedExchange(Exchange):
     late: Reason = "timeout"  # what it is called when an answer in one piece does not come
 
     def read(self, body: bytes) -> str:
-        """Only the model's name is ours to change; all else is Anthropic's to judge."""
+        """Only the model's name and the labels of local answers are ours; all else is Anthropic's to judge."""
         if len(self._scope["query_string"]) > _LONGEST_QUERY_BYTES:
             raise BadRequestError("The query string is too long.", status=414)
         self._request = parse_object(body)
-        self._raw = body
+        changed = label_local_answers(self._request, self._header(HEADER))
+        settings = self._endpoint.settings
         asked = self._request.get("model")
-        if not isinstance(asked, str):
-            return self._endpoint.settings.claude_model  # Anthropic will say what is wrong
-        model = self._endpoint.settings.model_for(asked)
-        if model != asked:
+        # Without a model Anthropic will say what is wrong.
+        model = settings.model_for(asked) if isinstance(asked, str) else settings.claude_model
+        if isinstance(asked, str) and model != asked:
             self._request["model"] = model
-            self._raw = json_bytes(self._request)
+            changed = True
+        self._raw = json_bytes(self._request) if changed else body
         return model
 
     async def _pass_on(self, *, streaming: bool) -> RawAnswer:
