@@ -27,6 +27,9 @@ class Settings(BaseSettings):
     claude_first_token_seconds: float = Field(30.0, gt=0, allow_inf_nan=False)
     claude_stall_seconds: float = Field(30.0, gt=0, allow_inf_nan=False)
     claude_probe_seconds: float = Field(2.0, gt=0, allow_inf_nan=False)
+    # What Claude's longest answer in one piece leaves of the 660 s after which nginx gives up is the most.
+    claude_patience_seconds: float = Field(2.0, ge=0, le=50)
+    claude_tool_patience_seconds: float = Field(20.0, ge=0, le=50)
     claude_connect_seconds: float = Field(2.0, gt=0, allow_inf_nan=False)
     claude_max_tokens: int = Field(8192, gt=0)
     pilot_aliases: str = ""

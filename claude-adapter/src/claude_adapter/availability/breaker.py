@@ -32,9 +32,10 @@ class View:
 class Admission(AbstractContextManager["Admission"]):
     """Leave to send one request. Leaving the `with` block without an outcome counts as neither good nor bad."""
 
-    __slots__ = ("_at", "_breaker", "_model", "_trials")
+    __slots__ = ("_at", "_breaker", "_model", "_trials", "on_trial")
 
-    def __init__(self, breaker: "Breaker", model: str, at: float, trials: list[Circuit]) -> None:
+    def __init__(self, breaker: "Breaker", model: str, at: float, trials: list[Circuit], *, on_trial: bool) -> None:
+        self.on_trial = on_trial  # Claude has just been unwell, and nobody has been answered since
         self._breaker = breaker
         self._model = model
         self._at = at
@@ -102,10 +103,19 @@ class Breaker:
         """Leave to send one request for `model`, or the reason why not."""
         if (refusal := self.refusal(model)) is not None:
             return refusal
-        trials = [circuit for circuit in self._circuits(model) if circuit.state == "half_open"]
+        circuits = self._circuits(model)
+        trials = [circuit for circuit in circuits if circuit.state == "half_open"]
         for circuit in trials:
             circuit.trial_taken = True
-        return Admission(self, model, self.clock(), trials)
+        flapping = any(circuit.opens > 1 for circuit in circuits)
+        return Admission(self, model, self.clock(), trials, on_trial=flapping or bool(trials))
+
+    def refuses_until(self, model: str | None = None) -> float | None:
+        """While it refuses: when it will let a request try, where that is known."""
+        if self.clock() < self._drill_until:
+            return self._drill_until
+        open_ones = [circuit for circuit in self._circuits(model) if circuit.state == "open"]
+        return max((circuit.retry_at for circuit in open_ones if circuit.retry_at is not None), default=None)
 
     def succeeded(self, model: str, trials: list[Circuit]) -> None:
         """Called by an admission: its trials close, and flapping is forgiven step by step."""

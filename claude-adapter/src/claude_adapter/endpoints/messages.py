@@ -11,10 +11,12 @@ import orjson
 
 from claude_adapter import taxonomy
 from claude_adapter.availability.breaker import Admission
+from claude_adapter.availability.patience import PatienceRules
 from claude_adapter.availability.reasons import Fallback, Reason
 from claude_adapter.availability.stall_timer import StallTimer
-from claude_adapter.endpoints.exchange import JSON_HEADERS, Exchange, Json, json_bytes, parse_object
+from claude_adapter.endpoints.exchange import JSON_HEADERS, Exchange
 from claude_adapter.endpoints.handover import HEADER, label_local_answers
+from claude_adapter.endpoints.json_body import Json, json_bytes, parse_object
 from claude_adapter.endpoints.messages_stream import RelayedStream, input_tokens, output_tokens
 from claude_adapter.errors import ANTHROPIC, BadRequestError
 from claude_adapter.taxonomy import ClientError
@@ -24,6 +26,7 @@ from claude_adapter.upstream.upstream_error import UpstreamError
 MESSAGES_PATH = "/v1/messages"
 COUNT_TOKENS_PATH = "/v1/messages/count_tokens"
 
+_NO_PATIENCE = PatienceRules(0, 0)
 _MODELS_SECONDS = 2.0  # Claude Code gives the list three
 # A whole answer says nothing until it is complete, so its timer allows for its length: the SDK's own assumption is
 # 128,000 tokens in an hour, and the API ends such a request after ten minutes.
@@ -31,7 +34,7 @@ _WHOLE_TOKENS_PER_SECOND = 128_000 / 3600
 _WHOLE_LONGEST_SECONDS = 600.0
 # A longer request line many servers refuse with a page of their own, which would look like a failure of Claude's.
 _LONGEST_QUERY_BYTES = 8000
-_ENDED_EARLY = taxonomy.classify_broken("Claude's stream ended before the reply was complete.")
+_ENDED_EARLY = taxonomy.classify_ended_early()
 
 
 @dataclass(slots=True)
@@ -81,6 +84,7 @@ class _PassedExchange(Exchange):
                 self._stream = answer = await self._pass_on(streaming=False)
                 parts = []
                 while (part := await answer.read_bytes()) is not None:
+                    self._begun = True
                     parts.append(part)
         except TimeoutError:
             if not timer.expired:
@@ -158,6 +162,7 @@ class MessagesExchange(_PassedExchange):
                 timer.thinking(relayed.thinking)
                 if relayed.progress:
                     if not timer.started:
+                        self._begun = True
                         admission.success()
                     timer.progress()
             if held and relayed.started and (self._head_sent or failure is None):
@@ -180,6 +185,7 @@ class CountTokensExchange(_PassedExchange):
     path = COUNT_TOKENS_PATH
     proof = "input_tokens"
     spends = False
+    waits_in_tool_loop = False  # the backup counts as well
 
     async def ask(self, admission: Admission) -> None:
         """Pass the request on, and the answer back; counting takes no longer than a first token."""
@@ -196,6 +202,10 @@ class ModelsExchange(_PassedExchange):
         """There is nothing to read."""
         self._request = {}
         return self._endpoint.settings.claude_model
+
+    def patience_rules(self) -> PatienceRules:
+        """None: who asks for a list waits three seconds for it."""
+        return _NO_PATIENCE
 
     async def ask(self, admission: Admission) -> None:
         """Pass Anthropic's list on."""
