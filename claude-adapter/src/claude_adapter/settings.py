@@ -69,13 +69,18 @@ def proxy_for(url: str) -> str | None:
         return None
     try:
         parts = urlsplit(proxy)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        usable = parts.scheme in ("http", "https") and parts.port != 0 and _is_host(parts.hostname or "")
     except ValueError:
         usable = False
     if not usable:
         name = f"{target.scheme.upper()}_PROXY"
         raise BadSettingError(f"{name}: must be an address such as http://proxy.example:3128, or unset.")
     return proxy
+
+
+def _is_host(name: str) -> bool:
+    """Whether it can be looked up. Raises `ValueError` for parts of a name that are empty or too long."""
+    return name.encode("idna") != b"" and not any(character.isspace() for character in name)
 
 
 @cache
