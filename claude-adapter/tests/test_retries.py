@@ -303,6 +303,29 @@ async def test_a_trial_is_asked_once(running: Running, upstream: Upstream) -> No
     assert upstream.count("/v1/messages") == 2
 
 
+@pytest.mark.parametrize("status", [529, 500])
+async def test_an_outage_that_no_probe_sees_costs_the_patience_once(
+    running: Running, upstream: Upstream, status: int
+) -> None:
+    """The list of models is well, and closes the breaker again and again: who asks next tries once, until one succeeds.
+
+    Then a hiccup is a hiccup again.
+    """
+    upstream.messages = failing(status)
+    async with patient(running, claude_patience_seconds=2) as adapter:
+        for number in range(3):
+            await adapter.until(lambda state: state["state"] != "open" and not state["models"])
+            asked = upstream.count("/v1/messages")
+            body = {"model": "claude-z", "messages": [{"role": "user", "content": f"Number {number}"}]}
+            assert (await adapter.client.post("/v1/messages", json=body)).status_code == 503
+            assert (upstream.count("/v1/messages") - asked > 1) is (number == 0)
+        await adapter.until(lambda state: state["state"] != "open" and not state["models"])
+        upstream.messages = in_turn(upstream)
+        assert (await ask(adapter, "chat")).status_code == 200
+        upstream.messages = in_turn(upstream, failing(status))
+        assert (await ask(adapter, "chat")).status_code == 200
+
+
 async def test_a_body_that_cannot_be_read_in_an_outage(running: Running, upstream: Upstream) -> None:
     """It is the backup's to refuse, as before."""
     await upstream.stop()

@@ -35,7 +35,7 @@ class Admission(AbstractContextManager["Admission"]):
     __slots__ = ("_at", "_breaker", "_model", "_trials", "on_trial")
 
     def __init__(self, breaker: "Breaker", model: str, at: float, trials: list[Circuit], *, on_trial: bool) -> None:
-        self.on_trial = on_trial  # Claude has just been unwell, and nobody has been answered since
+        self.on_trial = on_trial  # a request has failed, and nobody has been answered since
         self._breaker = breaker
         self._model = model
         self._at = at
@@ -107,8 +107,8 @@ class Breaker:
         trials = [circuit for circuit in circuits if circuit.state == "half_open"]
         for circuit in trials:
             circuit.trial_taken = True
-        flapping = any(circuit.opens > 1 for circuit in circuits)
-        return Admission(self, model, self.clock(), trials, on_trial=flapping or bool(trials))
+        doubted = any(circuit.unconfirmed for circuit in circuits) or self.unexplained() is not None
+        return Admission(self, model, self.clock(), trials, on_trial=doubted or bool(trials))
 
     def refuses_until(self, model: str | None = None) -> float | None:
         """While it refuses: when it will let a request try, where that is known."""
@@ -127,6 +127,7 @@ class Breaker:
                 circuit.close(now)
             elif circuit.state == "closed":
                 circuit.opens = max(0, circuit.opens - 1)
+            circuit.unconfirmed = False
 
     def failed(self, model: str, cause: Fallback, admitted_at: float, asker: str) -> None:
         """Called by an admission. A request let in before the last change says nothing about the time since."""
@@ -138,6 +139,7 @@ class Breaker:
             return
         if not cause.needs_evidence:
             self._open(circuit, cause, now)
+            circuit.unconfirmed = True
             return
         if circuit.failed_at is not None:
             circuit.half_open(cause, now)
@@ -160,6 +162,8 @@ class Breaker:
             return
         now = self.clock()
         circuit = self._everything
+        for confirmed in (circuit, *self._models.values()):
+            confirmed.unconfirmed = False
         self.last_failure = (now, cause)
         if circuit.state == "open" and not cause.is_tried:
             circuit.cause, circuit.retry_at = cause, None
@@ -181,6 +185,7 @@ class Breaker:
         if self._everything.failed_at is not None:
             self._everything.close(now)
         for circuit in (self._everything, *self._models.values()):
+            circuit.unconfirmed = False
             if circuit.state == "open" and circuit.cause is not None:
                 circuit.opens = 1
                 circuit.retry_at = now if circuit.cause.is_tried else None

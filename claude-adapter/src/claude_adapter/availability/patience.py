@@ -55,7 +55,7 @@ class Patience(AbstractContextManager["Patience"]):
     def overlooks(self, failure: Fallback, now: float, *, on_trial: bool) -> bool:
         """An attempt has failed: whether the next one may follow without the breaker being told.
 
-        `on_trial`: Claude has just been unwell, so that this was no hiccup.
+        `on_trial`: another request has just been given up, so that this was no hiccup.
         """
         self.failure = failure
         self._attempts += 1
