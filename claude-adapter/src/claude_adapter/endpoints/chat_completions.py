@@ -10,7 +10,9 @@ from typing import Any
 from claude_adapter import taxonomy
 from claude_adapter.availability.breaker import Admission
 from claude_adapter.availability.stall_timer import StallTimer
-from claude_adapter.endpoints.exchange import JSON_HEADERS, Exchange, Headers, header_value, json_bytes, parse_object
+from claude_adapter.endpoints.exchange import JSON_HEADERS, Exchange, Headers, header_value
+from claude_adapter.endpoints.handover import HEADER, label_local_answers
+from claude_adapter.endpoints.json_body import json_bytes, parse_object
 from claude_adapter.errors import OPENAI
 from claude_adapter.translation.chunks import ChunkedReply
 from claude_adapter.translation.reply import WholeReply
@@ -23,7 +25,7 @@ _SSE_HEADERS: Headers = [
     (b"cache-control", b"no-cache"),
     (b"x-accel-buffering", b"no"),
 ]
-_ENDED_EARLY = taxonomy.classify_broken("Claude's stream ended before the reply was complete.")
+_ENDED_EARLY = taxonomy.classify_ended_early()
 
 
 class ChatExchange(Exchange):
@@ -37,6 +39,7 @@ class ChatExchange(Exchange):
         request = parse_object(body)
         if isinstance(name := request.get("model"), str):
             request["model"] = settings.model_for(name)
+        label_local_answers(request, self._header(HEADER))
         self._streaming, self._usage_chunk = wants_stream(request), wants_usage_chunk(request)
         self._request = to_messages(request, settings.claude_model, settings.claude_max_tokens)
         self._raw = json_bytes(self._request)
@@ -89,6 +92,7 @@ class ChatExchange(Exchange):
                     timer.thinking(thinks)
                 if event.get("type") != "ping" and (reply.has_content or thinks):
                     if not timer.started:
+                        self._begun = True
                         admission.success()
                     timer.progress()
             if held and reply.has_content and isinstance(reply, ChunkedReply) and (self._head_sent or failure is None):
