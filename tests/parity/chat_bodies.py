@@ -52,6 +52,7 @@ ANSWERED: dict[str, Json] = {
     "seed broken": said(seed=1.5),
     "seed huge": said(seed=2**63),
     "a whole number with a point": said(max_tokens=24.0),
+    "more tokens than a number holds": said(max_tokens=2e19),
     "a million tokens": said(max_tokens=10**9),
     "logprobs": said(logprobs=True, top_logprobs=99, logit_bias={"50256": -100}),
     "effort unknown": said(reasoning_effort="ultra"),

@@ -8,6 +8,8 @@ from claude_adapter.errors import BadRequestError
 
 Json = dict[str, Any]
 
+_MOST = 2**53
+
 
 def number(request: Mapping[str, Any], name: str) -> float | None:
     """A number, or None."""
@@ -16,10 +18,10 @@ def number(request: Mapping[str, Any], name: str) -> float | None:
 
 
 def whole_number(value: object) -> int | None:
-    """A whole number, as JSON's 24.0 is one, or None."""
+    """A whole number, as JSON's 24.0 is one, or None; a huge one is cut to what JSON can carry."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return None
-    return int(value) if value == int(value) else None
+    return max(-_MOST, min(_MOST, int(value))) if value == int(value) else None
 
 
 def object_in(request: Mapping[str, Any], name: str) -> Json:
