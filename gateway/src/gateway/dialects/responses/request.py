@@ -15,7 +15,7 @@ from gateway.dialects.responses.items import invalid, messages_of, text_in
 
 _STATELESS = "Nothing is kept between requests here: send the whole conversation in 'input'."
 _CALLABLE = ("function", "custom")
-_KEPT_ELSEWHERE = ("previous_response_id", "conversation", "prompt")
+KEPT_ELSEWHERE = ("previous_response_id", "conversation", "prompt")
 _SAME = (
     "model",
     "temperature",
@@ -31,7 +31,7 @@ _SAME = (
 def read_responses_request(raw: bytes, content_type: str) -> Json:
     """Parse and check `raw`. Raises OpenAIError with the status and the field that is wrong."""
     body = read_json_object(raw, content_type)
-    for name in _KEPT_ELSEWHERE:
+    for name in KEPT_ELSEWHERE:
         if body.get(name) is not None:
             raise OpenAIError(400, f"'{name}' cannot be honoured. {_STATELESS}", "unsupported_parameter", name)
     if body.get("background"):
