@@ -95,6 +95,18 @@ ACCOUNT = [
         "permission",
         "ANTHROPIC_API_KEY",
     ),
+    (
+        400,
+        "anthropic-workspace-id is required when authenticating with an identity-linked API key; send the id of it",
+        "permission",
+        "ANTHROPIC_API_KEY",
+    ),
+    (
+        400,
+        "This API key is not scoped to a workspace, so this request must include the anthropic-workspace-id header.",
+        "permission",
+        "ANTHROPIC_API_KEY",
+    ),
     (403, "OAuth authentication is currently not allowed for this organization.", "permission", "ANTHROPIC_API_KEY"),
     (403, "OAuth token has been revoked. Please obtain a new token.", "auth", "key"),
     (401, "OAuth token has expired. Please obtain a new token or refresh your existing token.", "auth", "key"),

@@ -10,7 +10,7 @@ from gateway.dialects.responses.request import KEPT_ELSEWHERE, to_chat
 from local_llm.dialects.chat_request import ChatRequest
 from local_llm.dialects.messages_request import MessagesRequest
 
-NOTHING = "–"
+NOTHING = "\N{EN DASH}"
 
 
 class Watched(dict[str, Any]):
