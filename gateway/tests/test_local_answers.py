@@ -171,16 +171,17 @@ TOLD = [
     {"role": "assistant", "content": f"Hello. {MARK}"},
     {"role": "user", "content": "{"},
 ]
+LOOK = {"type": "function", "function": {"name": "look"}}
 SPOILED: list[tuple[str, str, Json, Json]] = [
     # why it exists, path, fields of the body, headers
     ("by name", "/v1/chat/completions", {"model": "local"}, {}),
     ("JSON", "/v1/chat/completions", {"response_format": {"type": "json_object"}}, {}),
-    ("a call that must be", "/v1/chat/completions", {"tools": [{}], "tool_choice": "required"}, {}),
+    ("a call that must be", "/v1/chat/completions", {"tools": [LOOK], "tool_choice": "required"}, {}),
     ("asked not to", "/v1/chat/completions", {}, {"X-Pilot-Notice": "off"}),
     ("an answer begun", "/v1/chat/completions", {"messages": [*TOLD, {"role": "assistant", "content": "{"}]}, {}),
     ("by name", "/v1/messages", {"model": "local"}, {}),
     ("JSON", "/v1/messages", {"output_config": {"format": {}}}, {}),
-    ("a call that must be", "/v1/messages", {"tools": [{}], "tool_choice": {"type": "any"}}, {}),
+    ("a call that must be", "/v1/messages", {"tools": [{"name": "look", "input_schema": {}}], "tool_choice": {"type": "any"}}, {}),
     ("asked not to", "/v1/messages", {}, {"X-Pilot-Notice": "off"}),
     ("an answer begun", "/v1/messages", {"messages": [*TOLD, {"role": "assistant", "content": "{"}]}, {}),
     ("JSON", "/v1/responses", {"text": {"format": {"type": "json_object"}}}, {}),

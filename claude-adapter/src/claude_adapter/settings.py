@@ -2,6 +2,7 @@
 
 from functools import cache
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -32,6 +33,7 @@ class Settings(BaseSettings):
     claude_tool_patience_seconds: float = Field(20.0, ge=0, le=50)
     claude_connect_seconds: float = Field(2.0, gt=0, allow_inf_nan=False)
     claude_max_tokens: int = Field(8192, gt=0)
+    claude_cache: Literal["on", "off"] = "on"
     pilot_aliases: str = ""
     pilot_run_dir: Path = Path(".run")
 

@@ -28,6 +28,11 @@ class ClientError:
     status: int
     message: str
 
+    @property
+    def code(self) -> str | None:
+        """OpenAI's code for it, where clients act on one: they make the conversation shorter."""
+        return "context_length_exceeded" if _TOO_LONG.match(self.message) else None
+
 
 Verdict = Fallback | ClientError
 
@@ -51,6 +56,12 @@ _ACCOUNT_STATUSES = (400, 401, 402, 403, 404)
 _WRONG_PATH = (
     "Nothing at ANTHROPIC_BASE_URL answers Messages: set it to the address before /v1/messages, "
     "such as https://api.anthropic.com."
+)
+# As Anthropic and those who pass its models on say it: crmne/ruby_llm#755, anthropics/claude-code#2846; Bedrock's.
+_TOO_LONG = re.compile(
+    r"(prompt is too long|input is too long|input length and `?max_tokens`? exceed|.{0,80}\b(exceeds?|larger than) the "
+    r"(model'?s )?(maximum )?(context|number of tokens))",
+    re.IGNORECASE,
 )
 _MODEL = re.compile(r"\bmodel\b", re.IGNORECASE)
 

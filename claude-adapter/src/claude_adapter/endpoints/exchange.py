@@ -186,15 +186,14 @@ class Exchange(ABC):
 
     async def refuse(self, error: BadRequestError) -> None:
         """Tell the client what it did wrong."""
-        body = self.errors.mistake(error.message, error.param, error.status)
-        await self._respond(error.status, [*JSON_HEADERS, _SERVED_BY_CLAUDE], body)
+        await self._respond(error.status, [*JSON_HEADERS, _SERVED_BY_CLAUDE], self.errors.mistake(error))
 
     async def fail(self, error: UpstreamError) -> str:
         """Tell the client, or nginx, what went wrong; gives the outcome."""
         verdict = error.verdict
         if isinstance(verdict, ClientError):
             if self._head_sent:
-                event = error.event or self.errors.event(verdict.message, "invalid_request_error")
+                event = error.event or self.errors.event(verdict.message, verdict.code or "invalid_request_error")
                 await self._body_part(event, last=True)
             else:
                 await self._pass_on_mistake(error, verdict)
@@ -245,7 +244,7 @@ class Exchange(ABC):
         return UpstreamError(Fallback("first_token", f"Claude said nothing for {seconds:g} s."))
 
     async def _pass_on_mistake(self, error: UpstreamError, verdict: ClientError) -> None:
-        await self.refuse(BadRequestError(verdict.message, status=verdict.status))
+        await self.refuse(BadRequestError(verdict.message, status=verdict.status, code=verdict.code))
 
     def _broken(self, error: UpstreamError, verdict: Fallback) -> bytes:
         return self.errors.event(verdict.detail, verdict.reason)

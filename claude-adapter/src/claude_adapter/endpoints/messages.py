@@ -21,6 +21,7 @@ from claude_adapter.endpoints.messages_stream import RelayedStream, input_tokens
 from claude_adapter.errors import ANTHROPIC, BadRequestError
 from claude_adapter.taxonomy import ClientError
 from claude_adapter.upstream.message_stream import RawAnswer
+from claude_adapter.upstream.sse import data_of
 from claude_adapter.upstream.upstream_error import UpstreamError
 
 MESSAGES_PATH = "/v1/messages"
@@ -108,7 +109,7 @@ class _PassedExchange(Exchange):
             headers = self._served_by_claude(error.refused.headers)
             await self._respond(error.refused.status, headers, error.refused.body)
         elif error.event:  # the stream was refused in its first event: its data is an error's body
-            body = error.event.partition(b"data:")[2].strip()
+            body = data_of(error.event) or b""
             await self._respond(verdict.status, self._served_by_claude(JSON_HEADERS), body)
         else:
             await super()._pass_on_mistake(error, verdict)

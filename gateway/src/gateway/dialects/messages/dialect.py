@@ -67,7 +67,7 @@ class Messages(Dialect):
 
     def is_error(self, event: bytes) -> bool:
         """By its name, or, without one, by its data."""
-        return (sse.name(event) or str(sse.document(event).get("type")).encode()) == b"error"
+        return _kind_of(event) == b"error"
 
     def with_notice(self, answer: Json, notice: str) -> Json | None:
         """The notice as the first text block's first paragraph."""
@@ -99,7 +99,7 @@ class Messages(Dialect):
     def has_ended(self, sent: bytearray) -> bool:
         """Whether `message_stop` has come."""
         end = bytes(sent[-_STOP_WITHIN_BYTES:])
-        return _MESSAGE_STOP in end and any(sse.name(event) == _MESSAGE_STOP for event in sse.split(end))
+        return _MESSAGE_STOP in end and any(_kind_of(event) == _MESSAGE_STOP for event in sse.split(end))
 
     def reason_of(self, error_event: bytes) -> str:
         """claude-adapter's own events name it; Anthropic's have a type."""
@@ -135,6 +135,11 @@ class CountTokens(Messages):
     def with_mark(self, answer: Json, mark: str) -> Json | None:
         """Nor here."""
         return None
+
+
+def _kind_of(event: bytes) -> bytes:
+    """An event's name, or, where a relay leaves the names out, its data's type."""
+    return sse.name(event) or str(sse.document(event).get("type")).encode()
 
 
 def _error_of(error_event: bytes) -> object:
