@@ -175,6 +175,8 @@ REFUSED: dict[str, Json] = {
     "input empty": {"model": "pilot", "input": []},
     "an item in words": asked("Hi"),
     "a role of nobody": asked({"role": "robot", "content": "x"}),
+    "a type of no words": asked({"type": {}, "id": "msg_1"}),
+    "a reference of no words": asked({"id": {}}),
     "neither type nor role": asked({"content": "x"}),
     "content a number": asked({"role": "user", "content": 5}),
     "text missing": parts({"type": "input_text"}),

@@ -45,8 +45,9 @@ def text_in(holder: Json, name: str, where: str) -> str:
 
 
 def _add(messages: list[Json], item: Json, where: str) -> None:
-    is_reference = isinstance(item.get("id"), str) and "role" not in item
-    kind = item.get("type") or ("item_reference" if is_reference else "message")
+    kind = item.get("type")
+    if kind is None:
+        kind = "item_reference" if isinstance(item.get("id"), str) and "role" not in item else "message"
     if not isinstance(kind, str):
         raise invalid(f"{where}.type", "expected a string")
     if kind == "message":
