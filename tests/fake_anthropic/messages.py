@@ -15,6 +15,7 @@ from .model_rules import refuses_prefill
 OLD_VERSION, NEW_VERSION = "2023-06-01", "2026-10-21"
 IMAGE_TYPES = ("image/jpeg", "image/png", "image/gif", "image/webp")
 
+_IMAGE_MARKS = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG": "image/png", b"GIF8": "image/gif"}
 _BLOCK_TYPES_BY_ROLE = {
     "user": frozenset(
         [
@@ -232,6 +233,12 @@ class MessageWalk:
                 raise invalid(f"{place}.base64.data: invalid base64 data") from None
             if not decoded:
                 raise invalid(f"{place}.base64: image cannot be empty")
+            true = next((kind for mark, kind in _IMAGE_MARKS.items() if decoded.startswith(mark)), source["media_type"])
+            if true != source["media_type"]:
+                raise invalid(
+                    f"{place}.base64: The image was specified using the {source['media_type']} media type, but the "
+                    f"image appears to be a {true} image"
+                )
             self._conversation.image_media_types.append(source["media_type"])
         elif kind == "url":
             if not isinstance(source.get("url"), str) or not source["url"].startswith("https://"):
