@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from .errors import invalid
-from .model_rules import refuses_prefill
+from .model_rules import refuses_prefill, takes_system_messages
 
 OLD_VERSION, NEW_VERSION = "2023-06-01", "2026-10-21"
 IMAGE_TYPES = ("image/jpeg", "image/png", "image/gif", "image/webp")
@@ -76,6 +76,7 @@ class MessageWalk:
     def __init__(self, conversation: Conversation, version: str) -> None:
         self._conversation = conversation
         self._version = version
+        self._takes_system = version == NEW_VERSION or takes_system_messages(conversation.model)
         self._call_ids: set[str] = set()
         self.characters = 0
 
@@ -126,11 +127,11 @@ class MessageWalk:
         for name in ("role", "content"):
             if name not in message:
                 raise invalid(f"{place}.{name}: Field required")
-        for name in message:
-            if name not in ("role", "content"):
-                raise invalid(f"{place}.{name}: Extra inputs are not permitted")
         role = message["role"]
-        if role == "system" and (self._version == OLD_VERSION or position == 0):
+        for name in message:
+            if name not in ("role", "content") and (name, role) != ("output_config", "system"):  # of the next turn only
+                raise invalid(f"{place}.{name}: Extra inputs are not permitted")
+        if role == "system" and (position == 0 or not self._takes_system):
             raise invalid(
                 'messages: Unexpected role "system". The Messages API accepts a top-level `system` parameter, not '
                 '"system" as an input message role.'
