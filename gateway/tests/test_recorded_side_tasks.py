@@ -26,7 +26,7 @@ def recognised(path: str, body: dict[str, Any], headers: dict[str, str]) -> Side
     """What the table says of a request."""
     dialect: Dialect = Messages() if "/messages" in path else Responses() if "/responses" in path else ChatCompletions()
     request = dialect.read(orjson.dumps(body), "application/json")
-    return TABLE.recognise(request, {name: value.encode() for name, value in headers.items()})
+    return TABLE.recognise(request, {name.encode(): value.encode() for name, value in headers.items()})
 
 
 def named(record: dict[str, Any]) -> str:
