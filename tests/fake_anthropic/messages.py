@@ -149,11 +149,14 @@ class MessageWalk:
         calls: list[str] = []
         answered: dict[int | str, str] = {}
         conversation = self._conversation
+        may_be_empty = role == "system" or (
+            is_last and role == "assistant"
+        )  # a system message may bring settings alone
         if role == "user":
             conversation.tool_results = []
             conversation.last_user_text = ""
         if isinstance(content, str):
-            if not content and not (is_last and role == "assistant"):
+            if not content and not may_be_empty:
                 raise invalid(
                     f"{place}: all messages must have non-empty content except for the optional final assistant message"
                 )
@@ -165,7 +168,7 @@ class MessageWalk:
             return calls, answered
         if not isinstance(content, list):
             raise invalid(f"{place}.content: Input should be a valid list")
-        if not content and not (is_last and role == "assistant"):
+        if not content and not may_be_empty:
             raise invalid(
                 f"{place}: all messages must have non-empty content except for the optional final assistant message"
             )

@@ -179,6 +179,7 @@ def test_refused(fake: FakeAnthropic, body: Any, headers: dict[str, str], status
         (request(), {"x-api-key": "", "authorization": "Bearer sk-ant-good"}),
         # as Claude Code sends it
         (request(model="claude-opus-5-5", messages=[HI, {"role": "system", "content": "x", "output_config": {}}]), {}),
+        (request(model="claude-opus-5-5", messages=[HI, {"role": "system", "content": [], "output_config": {}}]), {}),
     ],
 )
 def test_accepted(fake: FakeAnthropic, body: Any, headers: dict[str, str]) -> None:
