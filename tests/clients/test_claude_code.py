@@ -100,3 +100,6 @@ def test_compaction(good: Stack, claude: FakeAnthropic, rows: Rows, tmp_path: Pa
     client.ask("Go on.")
     assert SUMMARY in conversation(claude)
     assert "Tell me about the harbour" not in conversation(claude)
+
+    claude.script(status=529)  # what it sends after a compaction is taken by the local model, too
+    assert "Paris" in client.ask("What is the capital of France?")
