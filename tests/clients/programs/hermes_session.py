@@ -18,7 +18,7 @@ def fill(count, characters):
     store.create_session(SESSION, "cli", model="claude-sonnet-5-5")
     for number in range(int(count)):
         words = SENTENCE * (int(characters) // len(SENTENCE))
-        store.append_message(SESSION, "assistant" if number % 2 else "user", f"Message {number}: {words}")
+        store.append_message(SESSION, "assistant" if number % 2 else "user", f"Message {number}: {words.strip()}")
     return show()
 
 
