@@ -181,7 +181,12 @@ SPOILED: list[tuple[str, str, Json, Json]] = [
     ("an answer begun", "/v1/chat/completions", {"messages": [*TOLD, {"role": "assistant", "content": "{"}]}, {}),
     ("by name", "/v1/messages", {"model": "local"}, {}),
     ("JSON", "/v1/messages", {"output_config": {"format": {}}}, {}),
-    ("a call that must be", "/v1/messages", {"tools": [{"name": "look", "input_schema": {}}], "tool_choice": {"type": "any"}}, {}),
+    (
+        "a call that must be",
+        "/v1/messages",
+        {"tools": [{"name": "look", "input_schema": {}}], "tool_choice": {"type": "any"}},
+        {},
+    ),
     ("asked not to", "/v1/messages", {}, {"X-Pilot-Notice": "off"}),
     ("an answer begun", "/v1/messages", {"messages": [*TOLD, {"role": "assistant", "content": "{"}]}, {}),
     ("JSON", "/v1/responses", {"text": {"format": {"type": "json_object"}}}, {}),
