@@ -62,12 +62,12 @@ async def refused(rig: Rig) -> dict[str, float]:
 @pytest.mark.parametrize("way", WAYS, ids=WAY_IDS)
 @pytest.mark.parametrize("path", BODIES)
 async def test_claude_answers_as_ever(rig: Rig, path: str, way: tuple[str, Json]) -> None:
-    """By the way that has no backup; what keeps it for Claude goes no further."""
+    """By the way that has no backup; claude-adapter is told, and does not wait for the end of an outage."""
     rig.nginx.answer = response(whole(path, "Paris."), 200, "application/json", *CLAUDE)
     answer = await ask(rig, path, way)
     assert (answer.status_code, answer.headers["X-Served-By"]) == (200, "claude")
     assert rig.nginx.asked == [f"/claude{BACKEND_PATHS[path]}"]
-    assert "x-pilot-fallback" not in rig.nginx.requests[0][0]
+    assert rig.nginx.requests[0][0]["x-pilot-fallback"] == "off"
     assert not await refused(rig)
 
 
@@ -193,6 +193,7 @@ async def test_a_recognised_task_gets_the_answer_of_its_row(rig: Rig) -> None:
             "what it wrote would be kept as if it were Claude's. Try again in 5 seconds."
         )
     assert rig.nginx.asked == ["/claude/v1/chat/completions", "/claude/v1/messages"]
+    assert all(headers["x-pilot-fallback"] == "off" for headers, _ in rig.nginx.requests)
     assert await refused(rig) == {'{client="hermes",task="compaction"}': 2.0}
 
 

@@ -101,6 +101,13 @@ HISTORIES: list[tuple[str, list[Json], list[Json] | None, list[int], bool]] = [
         False,
     ),
     (
+        "stopped by the person: the first one shows what it is, a later one does not, and the notice comes again",
+        [assistant(f"{NOTICE}\n\nThe cap"), user("b"), assistant("The cap")],
+        [assistant("The cap"), user("b"), assistant("The cap")],
+        [0],
+        False,
+    ),
+    (
         "a call without words between",
         [assistant(f"A. {MARK}"), assistant(None, **CALLED), {"role": "tool", "content": "sun"}],
         [assistant("A."), assistant(None, **CALLED), {"role": "tool", "content": "sun"}],

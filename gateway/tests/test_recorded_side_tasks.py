@@ -1,8 +1,10 @@
 """Requests recorded from the real clients, in `side_tasks/`, are known for what they are; a person's own words are not.
 
-The records' texts are cut to what tells one from another (`[…]`), and their tools to one.
+The texts are cut to what tells one from another (`[…]`), and the tools to one; the whole requests were known, too.
 """
 
+import tomllib
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from gateway.dialects.chat_completions.dialect import ChatCompletions
 from gateway.dialects.interface import Dialect
 from gateway.dialects.messages.dialect import Messages
 from gateway.dialects.responses.dialect import Responses
-from gateway.side_tasks import SideTask, SideTasks
+from gateway.side_tasks import Shows, SideTask, SideTasks
 
 FILES = sorted((Path(__file__).parent / "side_tasks").glob("*.json"))
 RECORDED: list[dict[str, Any]] = [each for file in FILES for each in orjson.loads(file.read_bytes())]
@@ -22,11 +24,11 @@ CLAUDE_CODE = {"user-agent": "claude-cli/2.1.331 (external, cli)"}
 HERMES = {"user-agent": "Anthropic/Python 0.87.0"}
 
 
-def recognised(path: str, body: dict[str, Any], headers: dict[str, str]) -> SideTask | None:
+def recognised(path: str, body: dict[str, Any], headers: dict[str, str], table: SideTasks = TABLE) -> SideTask | None:
     """What the table says of a request."""
     dialect: Dialect = Messages() if "/messages" in path else Responses() if "/responses" in path else ChatCompletions()
     request = dialect.read(orjson.dumps(body), "application/json")
-    return TABLE.recognise(request, {name.encode(): value.encode() for name, value in headers.items()})
+    return table.recognise(request, {name.encode(): value.encode() for name, value in headers.items()})
 
 
 def named(record: dict[str, Any]) -> str:
@@ -39,6 +41,31 @@ def test_a_recorded_request_is_its_row(record: dict[str, Any]) -> None:
     """Client and task; the clients' ordinary requests (task null) are nothing of the kind."""
     found = recognised(record["path"], record["body"], record["headers"])
     assert (found and (found.client, found.task)) == (record["task"] and (record["client"], record["task"]))
+
+
+ROWS = tomllib.loads((files("gateway") / "side_tasks.toml").read_text())["task"]
+ONLY_READ = {  # in the client's source or program: where and how the text begins by which the row is found, and why
+    ("first_user", "### Task:\nGenerate a concise, 3-5 word"): "of Open WebUI 0.5 and 0.6",
+    ("first_user", "### Task:\nSuggest 3-5 relevant"): "of Open WebUI 0.6",
+    ("system", "You are a helpful AI assistant tasked"): "sent when Claude Code's first way to compact fails",
+    ("last_user", "Generate a short kebab-case name"): "a switch of Anthropic's, off by default",
+    ("system", "You are a security monitor"): "asked so at Anthropic's own address alone",
+    ("last_user", "You are now acting as the memory"): "at the end of longer sessions",
+    ("last_user", "# Dream: Memory Consolidation"): "after a day and five sessions",
+    ("system", "You are selecting memories"): "where there are memories to select from",
+    ("last_user", "[SUGGESTION MODE:"): "a switch of Anthropic's",
+    ("last_user", "Describe your most recent action"): "while several agents run",
+    ("system", "You are a date/time parser"): "when an MCP server asks for a date",
+}
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row['client']} {row['task']}")
+def test_each_row_has_a_record_or_is_said_to_have_none(row: dict[str, Any]) -> None:
+    """Nothing claims to be recorded that was only read."""
+    table = SideTasks({"task": [row]})
+    recorded = any(recognised(each["path"], each["body"], each["headers"], table) for each in RECORDED)
+    place, shape = Shows.model_validate(row["shows"]).key
+    assert recorded != any(place == where and shape.begins.startswith(words) for where, words in ONLY_READ)
 
 
 @pytest.mark.parametrize(
@@ -77,6 +104,27 @@ def test_a_person_who_quotes_a_prompt_is_answered(prompt: str, words: str, heade
     timmy = {"system": "You are Timmy.", "tools": [tool]}
     if headers is not CLAUDE_CODE:
         assert recognised("/v1/messages", chat | later | timmy, headers) is None or prompt.startswith("Review the")
+
+
+BEGINNINGS = [
+    (row, place)
+    for row in ROWS
+    for place in ("first_user", "last_user")
+    if {place, "system"} & set(row["shows"]) == {place}
+]
+
+
+@pytest.mark.parametrize(
+    ("row", "place"), BEGINNINGS, ids=lambda each: each["task"] if isinstance(each, dict) else each
+)
+def test_a_person_who_writes_how_a_prompt_begins_is_answered(row: dict[str, Any], place: str) -> None:
+    """With the client itself, in a request that has all else of the row: what follows are a person's own words."""
+    shows, begins = row["shows"], row["shows"][place]["begins"]
+    headers = {name: "".join(shape.values()) for name, shape in shows.get("headers", {}).items()}
+    tools = {"tools": [{"type": "function", "function": {"name": "search"}}]} if shows.get("tools") else {}
+    for words in (begins, f"{begins} What does it mean?", f"{begins}\n\nIs that yours?"):
+        chat = {"model": "pilot", "stream": False, **tools, "messages": [{"role": "user", "content": words}]}
+        assert recognised("/v1/chat/completions", chat, headers) is None
 
 
 OWN_WORDS = [

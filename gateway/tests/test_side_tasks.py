@@ -37,7 +37,8 @@ def recognise(shows: Json, body: Json, dialect: Dialect | None = None, agent: by
     return table.recognise(request, {b"user-agent": agent})
 
 
-ALONE = {"first_user": {"begins": BEGINNING}, "tools": False, "system_prompt": False, "messages": 1}
+PROMPT = {"begins": BEGINNING, "contains": "agent"}
+ALONE = {"first_user": PROMPT, "tools": False, "system_prompt": False, "messages": 1}
 TOOLS = [{"type": "function", "function": {"name": "f"}}]
 
 CHAT: list[tuple[str, Json, Json, bool]] = [
@@ -55,6 +56,12 @@ CHAT: list[tuple[str, Json, Json, bool]] = [
         "the end",
         {"first_user": {"begins": BEGINNING, "ends": "Write it."}},
         {"messages": [user(f"{BEGINNING} {'x' * 9000} Write it.\n")], "tools": TOOLS},
+        True,
+    ),
+    (
+        "one of several ends",
+        {"first_user": {"begins": BEGINNING, "ends": ["In English.", "Write it."]}},
+        {"messages": [user(f"{BEGINNING} Write it.")]},
         True,
     ),
     (
@@ -127,7 +134,7 @@ def test_each_dialect_shows_it(dialect: Dialect, body: Json) -> None:
 
 def test_a_header_shows_the_client() -> None:
     """Part of a row."""
-    shows = {"last_user": {"begins": BEGINNING}, "headers": {"user-agent": {"begins": "code/"}}}
+    shows = {"last_user": PROMPT, "headers": {"user-agent": {"begins": "code/"}}}
     body = {"messages": [user(BEGINNING)], "tools": TOOLS}
     assert recognise(shows, body, agent=b"code/1 (cli)")
     assert not recognise(shows, body, agent=b"curl/8")
@@ -140,6 +147,12 @@ UNCERTAIN: list[tuple[str, Json]] = [
     ("any beginning", {"system": {"contains": "Generate a concise title"}}),
     ("a short beginning", {"system": {"begins": "You are"}}),
     ("a beginning anybody could write", {"last_user": {"begins": BEGINNING}}),
+    (
+        "the same, from this client",
+        {"last_user": {"begins": BEGINNING}, "headers": {"user-agent": {"begins": "code/"}}},
+    ),
+    ("the same, without tools", {"first_user": {"begins": BEGINNING}, "tools": False, "messages": 1}),
+    ("any end", {"last_user": {"begins": BEGINNING, "ends": ["Write it.", ""]}}),
     ("a misspelt condition", {"system": {"begins": BEGINNING}, "tool": False}),
 ]
 

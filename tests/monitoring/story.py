@@ -38,6 +38,7 @@ def tell(story: Story, stack: Stack, anthropic: FakeAnthropic, key_file: Path) -
             stack.ask(f"Unary, {round_}.")
             stream(stack.client, question=f"Streamed, {round_}.")
             stack.client.post("/v1/chat/completions", json={"messages": "not a list"})
+            stack.client.post("/claude/v1/chat/completions", json={"messages": [{"role": "user", "content": "Hi."}]})
             story.prometheus.wait_for_scrape()
 
     fires("PilotLightNoKey")

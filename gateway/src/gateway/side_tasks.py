@@ -35,14 +35,16 @@ class SideTask:
 
 
 class TextShape(BaseModel):
-    """How one text looks; white space at its ends does not count. `contains`: each of these, near either end."""
+    """How one text looks; white space at its ends does not count. `ends`: one of these; `contains`: each of these, near
+    either end.
+    """
 
     model_config = _STRICT
     begins: str = ""
-    ends: str = ""
+    ends: tuple[str, ...] = ("",)
     contains: tuple[str, ...] = ()
 
-    @field_validator("contains", mode="before")
+    @field_validator("ends", "contains", mode="before")
     @classmethod
     def _one_or_more(cls, value: object) -> object:
         return (value,) if isinstance(value, str) else value
@@ -50,7 +52,7 @@ class TextShape(BaseModel):
     def fits(self, text: str) -> bool:
         """Whether the text looks so."""
         head = text[: len(self.begins) + _WHITE_SPACE_CHARACTERS].lstrip()
-        tail = text[-len(self.ends) - _WHITE_SPACE_CHARACTERS :].rstrip()
+        tail = text[-max(map(len, self.ends)) - _WHITE_SPACE_CHARACTERS :].rstrip()
         if not head.startswith(self.begins) or not tail.endswith(self.ends):
             return False
         searched = text[:_SEARCHED_CHARACTERS], text[-_SEARCHED_CHARACTERS:]
@@ -72,12 +74,12 @@ class Shows(BaseModel):
 
     @model_validator(mode="after")
     def _is_certain(self) -> Self:
-        """A person's own words must never do: they have tools, another client or other words around them."""
+        """A person's own words must never do: who quotes how a text of the user's begins goes on in other words."""
         _, shape = self.key
         if len(_key(shape.begins)) < _KEY_CHARACTERS:
             raise ValueError(f"say at least {_KEY_CHARACTERS} characters with which the text begins")
-        if not (self.system or self.headers or self.tools is False or shape.ends or shape.contains):
-            raise ValueError("a person could begin so, too: say more than how the text begins")
+        if not (self.system or shape.contains or all(shape.ends)):
+            raise ValueError("a person could begin so, too: say how the text ends, or what it contains")
         return self
 
     @property

@@ -14,7 +14,7 @@ Json = dict[str, Any]
 # Behind the notice: the blank line that it came with, or what a client has made of it.
 _PARAGRAPH_END = r"(?:(?:[ \t\r]*\n){1,2}|\s?)"
 _ONE_SPACE = r"(?:\r?\n|\s)?"
-_TAIL_CHARACTERS = 256  # a mark has 40 at most, and white space around it
+_COMMON = "zqxjkvbpygfwmucldrhsnioate"  # letters, in the order of how often they stand in a text
 _EMOJI_STYLE = "\ufe0f"  # some clients ask with it for the coloured form of a sign
 
 
@@ -36,9 +36,11 @@ class ConversationReader:
         patterns[rescue_line] = _pattern(rescue_line, _ONE_SPACE, _ONE_SPACE)  # so that the sentence closes again
         # The longest word of each, looked for first, spares most texts the pattern.
         self._sentences = [(max(words, key=len), pattern) for s, pattern in patterns.items() if (words := s.split())]
-        self._words = tuple({word for word, _ in self._sentences})
-        self._plain_marks = tuple({mark.removesuffix(_EMOJI_STYLE) for mark in marks if mark})
-        self._marks = tuple(mark + style for mark in self._plain_marks for style in ("", _EMOJI_STYLE))
+        plain_marks = {mark.removesuffix(_EMOJI_STYLE) for mark in marks if mark}
+        self._marks = tuple(mark + style for mark in plain_marks for style in ("", _EMOJI_STYLE))
+        # And the rarest sign of each spares most texts the word.
+        added = [(s, words) for s in (*patterns, *plain_marks) if (words := s.split())]
+        self._signs = tuple((min(s, key=_how_common), max(words, key=len)) for s, words in added)
 
     def read(self, messages: list[Json]) -> Conversation:
         """The messages without what was added to local answers.
@@ -46,6 +48,8 @@ class ConversationReader:
         Only assistant messages are searched: a person may quote the notice. One that was nothing but a notice is
         dropped, because Claude refuses empty ones.
         """
+        if self._are_plain(messages):
+            return Conversation(messages, changed=False, local_answers=[], told=False)
         kept: list[Json] = []
         local_answers: list[int] = []
         changed = told = False
@@ -54,7 +58,7 @@ class ConversationReader:
                 kept.append(message)
                 continue
             content = message.get("content")
-            clean = content if isinstance(content, str) and self._is_plain(content) else self._clean(content)
+            clean = self._clean(content)
             found = clean != content
             if _has_words(content):
                 told = found
@@ -70,14 +74,25 @@ class ConversationReader:
                 kept.append({**message, "content": None})
         return Conversation(kept, changed, local_answers, told)
 
+    def _are_plain(self, messages: list[Json]) -> bool:
+        """Whether nothing can have been added, at the cost of a search: most conversations hold no local answer."""
+        is_plain = self._is_plain
+        for message in messages:
+            if message["role"] != "assistant":
+                continue
+            content = message.get("content")
+            if isinstance(content, str):
+                if not is_plain(content):
+                    return False
+            elif isinstance(content, list):
+                for part in content:
+                    if part.get("type") == "text" and not is_plain(part["text"]):
+                        return False
+        return True
+
     def _is_plain(self, text: str) -> bool:
-        """Whether nothing can have been added, at the cost of a search: most texts of most requests."""
-        for word in self._words:  # loops: a generator for each text costs three times as much
-            if word in text:
-                return False
-        tail = text[-_TAIL_CHARACTERS:]
-        for mark in self._plain_marks:  # noqa: SIM110  # as above
-            if mark in tail:
+        for sign, word in self._signs:  # noqa: SIM110  # a generator for each text costs three times as much
+            if sign in text and word in text:
                 return False
         return True
 
@@ -113,6 +128,11 @@ class ConversationReader:
             if not before or before[-1].isspace():
                 return before.rstrip()
         return text
+
+
+def _how_common(sign: str) -> int:
+    """In a text; what is no letter is rare, such as a dash or a bracket."""
+    return len(_COMMON) if sign.isspace() or sign in ".,'" else _COMMON.find(sign.lower())
 
 
 def _pattern(sentence: str, before: str, behind: str) -> re.Pattern[str]:

@@ -29,6 +29,7 @@ _log = logging.getLogger(__name__)
 
 # claude-adapter labels the answers that it names, by their places in `messages`; nobody else may set it.
 LOCAL_ANSWERS = "X-Pilot-Local-Answers"
+ONLY_CLAUDE = ("X-Pilot-Fallback", "off")  # claude-adapter refuses at once in an outage, in a tool loop as well
 _MOST_LABELS = 200  # the newest; a header has a limit
 
 
@@ -107,7 +108,6 @@ class _Exchange:
         headers = self._dialect.passed_forward(self._header_lines)
         if self._conversation.local_answers and self._endpoint.wording.label:
             headers.append((LOCAL_ANSWERS, ",".join(map(str, self._conversation.local_answers[-_MOST_LABELS:]))))
-        ask = Ask(self._dialect.backend_path + query, raw, self._request_id, headers)
         self._eligible = eligibility(
             request,
             self._headers,
@@ -116,6 +116,9 @@ class _Exchange:
             by_name=request.model in ("local", self._status.local.model),
             reason=self._status.claude.reason,
         )
+        if self._eligible.answerer == "claude":
+            headers.append(ONLY_CLAUDE)
+        ask = Ask(self._dialect.backend_path + query, raw, self._request_id, headers)
 
         async def deliver(answer: Answer) -> None:
             await self._deliver(request, answer)
