@@ -100,9 +100,8 @@ class _Exchange:
         self._reply = self._dialect.reply(request)
         self._conversation = self._endpoint.wording.reader.read(request.body["messages"])
         if self._conversation.changed:
-            request = replace(request, body={**request.body, "messages": self._conversation.messages})
-        if self._conversation.changed or request.original:
-            raw = orjson.dumps(request.body)
+            request = replace(request, body={**request.body, "messages": self._conversation.messages}, raw=b"")
+        raw = request.raw or orjson.dumps(request.body)
         query = f"?{self._query}" if self._query else ""
         headers = self._dialect.passed_forward(self._header_lines)
         if self._conversation.local_answers and self._endpoint.wording.label:

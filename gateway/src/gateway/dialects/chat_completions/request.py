@@ -17,16 +17,17 @@ from gateway.dialects.shapes import MistakeError, Shape
 
 def read_chat_request(raw: bytes, content_type: str) -> Request:
     """Parse and check `raw`; raises OpenAIError with the status and the field that is wrong."""
-    return read_chat_object(read_as(CHAT_COMPLETION, raw, content_type))
+    return read_chat_object(*read_as(CHAT_COMPLETION, raw, content_type))
 
 
-def read_chat_object(body: Json, original: Json | None = None) -> Request:
+def read_chat_object(body: Json, raw: bytes = b"", original: Json | None = None) -> Request:
     """What there is in a body of the right shape; `original` is what it was translated from. Raises OpenAIError."""
     check_choice(body)
     response_format = body.get("response_format") or {}
     json_mode = response_format.get("type") in ("json_object", "json_schema")
     return Request(
         body=body,
+        raw=raw,
         stream=body.get("stream") is True,
         model=body.get("model") or "",
         json_mode=json_mode,
@@ -35,13 +36,13 @@ def read_chat_object(body: Json, original: Json | None = None) -> Request:
     )
 
 
-def read_as(shape: Shape, raw: bytes, content_type: str) -> Any:
-    """A body in OpenAI's dialect that has this shape. Raises OpenAIError."""
+def read_as(shape: Shape, raw: bytes, content_type: str) -> tuple[Any, bytes]:
+    """A body in OpenAI's dialect that has this shape, and the bytes that hold it. Raises OpenAIError."""
     try:
-        body = read_json(raw, content_type)
+        body, raw = read_json(raw, content_type)
         shape.check(body)
     except BodyError as error:
         raise OpenAIError(error.status, error.message, error.code) from None
     except MistakeError as mistake:
         raise named(mistake) from None
-    return body
+    return body, raw

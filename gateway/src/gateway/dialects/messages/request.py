@@ -14,7 +14,7 @@ from gateway.dialects.shapes import MistakeError
 def read_messages_request(raw: bytes, content_type: str, *, counting: bool = False) -> Request:
     """Parse and check `raw`; raises AnthropicError naming the field. `counting` needs no `max_tokens`."""
     try:
-        body = read_json(raw, content_type)
+        body, raw = read_json(raw, content_type)
         (COUNT_TOKENS if counting else MESSAGES).check(body)
     except BodyError as error:
         raise AnthropicError(error.status, error.message) from None
@@ -27,6 +27,7 @@ def read_messages_request(raw: bytes, content_type: str, *, counting: bool = Fal
     )
     return Request(
         body=body,
+        raw=raw,
         stream=body.get("stream") is True and not counting,
         model=body["model"],
         json_mode=json_mode,

@@ -28,7 +28,7 @@ _SAME = (
 
 def read_responses_request(raw: bytes, content_type: str) -> Json:
     """Parse and check `raw`. Raises OpenAIError with the status and the field that is wrong."""
-    body: Json = read_as(RESPONSE, raw, content_type)
+    body: Json = read_as(RESPONSE, raw, content_type)[0]
     if not body.get("instructions") and body.get("input") in (None, []):
         raise named(MistakeError("missing" if body.get("input") is None else "empty", "", None, "input"))
     return body
