@@ -96,6 +96,9 @@ class _Exchange:
         self._metrics.requests.labels(self._dialect.name, self._backend, self._outcome).inc()
 
     async def _answer(self, raw: bytes) -> None:
+        if self._headers.get(b"content-encoding", b"identity").lower() not in (b"identity", b""):
+            message = "The body is compressed. Send it as it is, without the header Content-Encoding."
+            raise self._dialect.error(415, message, "unsupported_media_type", {"Accept-Encoding": "identity"})
         request = self._dialect.read(raw, self._headers.get(b"content-type", b"").decode("latin-1"))
         self._reply = self._dialect.reply(request)
         self._conversation = self._endpoint.wording.reader.read(request.body["messages"])

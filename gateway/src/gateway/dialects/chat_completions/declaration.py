@@ -8,7 +8,7 @@ import re
 
 from gateway.dialects.interface import Json
 from gateway.dialects.json_body import is_whole_number
-from gateway.dialects.shapes import Each, Either, Fields, Leaf, Tagged
+from gateway.dialects.shapes import Chosen, Each, Either, Fields, Leaf, Shape, Tagged
 
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 _ROLES = ("system", "developer", "user", "assistant", "tool", "function")
@@ -96,7 +96,7 @@ _ANSWERED = Fields(
         "function_call": _CALLED,
     },
 )
-_RESULT = Fields("an object", optional={"content": _CONTENT})
+_RESULT = OBJECT  # what came of a call may be any JSON
 _MESSAGE = Tagged(
     "an object",
     "role",
@@ -107,11 +107,20 @@ _MESSAGE = Tagged(
     },
     tag_words=f"use one of {', '.join(_ROLES)}",
 )
-_TOOL_FUNCTION = Fields("an object", {"function": Fields("an object", *FUNCTION)})
+# As Responses and Messages have it: brought into this API's form before the check.
+_FLAT = Fields("an object", {"name": FUNCTION[0]["name"]}, {**FUNCTION[1], "input_schema": OBJECT})
+
+
+def _described(kind: str) -> Shape:
+    own = Fields("an object", {kind: Fields("an object", *FUNCTION)})
+    return Chosen("an object", (own, _FLAT), lambda tool: own)
+
+
+_TOOL_FUNCTION = _described("function")
 _TOOL = Tagged(
     "an object",
     "type",
-    {"function": _TOOL_FUNCTION, "custom": Fields("an object", {"custom": Fields("an object", *FUNCTION)})},
+    {"function": _TOOL_FUNCTION, "custom": _described("custom")},
     tag_words="a string",
     other=OBJECT,
     absent=_TOOL_FUNCTION,

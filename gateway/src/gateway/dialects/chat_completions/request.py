@@ -4,10 +4,12 @@ The gateway alone refuses a shape, so that a mistake is answered the same way wh
 each backend translates, clamps, repairs or says in words.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from gateway.dialects.chat_completions.declaration import CHAT_COMPLETION
 from gateway.dialects.chat_completions.mistakes import named
+from gateway.dialects.chat_completions.other_forms import in_own_form
 from gateway.dialects.chat_completions.tools import check_choice, forces_a_call
 from gateway.dialects.errors import OpenAIError
 from gateway.dialects.interface import Json, Request, is_begun
@@ -17,7 +19,8 @@ from gateway.dialects.shapes import MistakeError, Shape
 
 def read_chat_request(raw: bytes, content_type: str) -> Request:
     """Parse and check `raw`; raises OpenAIError with the status and the field that is wrong."""
-    return read_chat_object(*read_as(CHAT_COMPLETION, raw, content_type))
+    body, raw = read_as(CHAT_COMPLETION, raw, content_type, in_own_form)
+    return read_chat_object(body, raw)
 
 
 def read_chat_object(body: Json, raw: bytes = b"", original: Json | None = None) -> Request:
@@ -36,10 +39,17 @@ def read_chat_object(body: Json, raw: bytes = b"", original: Json | None = None)
     )
 
 
-def read_as(shape: Shape, raw: bytes, content_type: str) -> tuple[Any, bytes]:
-    """A body in OpenAI's dialect that has this shape, and the bytes that hold it. Raises OpenAIError."""
+def read_as(
+    shape: Shape, raw: bytes, content_type: str, in_own_form: Callable[[Json], bool] = lambda body: False
+) -> tuple[Any, bytes]:
+    """A body in OpenAI's dialect that has this shape, and the bytes that hold it, if they do. Raises OpenAIError.
+
+    `in_own_form` may change it before, and says whether it has.
+    """
     try:
         body, raw = read_json(raw, content_type)
+        if isinstance(body, dict) and in_own_form(body):
+            raw = b""
         shape.check(body)
     except BodyError as error:
         raise OpenAIError(error.status, error.message, error.code) from None
