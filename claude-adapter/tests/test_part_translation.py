@@ -43,6 +43,34 @@ def document(title: str | None = None, **source: str) -> dict[str, Any]:
             {"type": "image_url", "image_url": "data:image/png;base64,AA\nAA"},
             [{"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AAAA"}}],
         ),
+        (
+            {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AAAA"}},
+            [{"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AAAA"}}],
+        ),
+        (
+            {"type": "image", "source": {"type": "url", "url": "https://x.example/a.png"}},
+            [{"type": "image", "source": {"type": "url", "url": "https://x.example/a.png"}}],
+        ),
+        (
+            {"type": "image", "data": "AAAA", "mimeType": "image/png"},  # as MCP has it
+            [{"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AAAA"}}],
+        ),
+        (
+            {"type": "image", "image": "https://x.example/a.png"},  # as Vercel's SDK has it
+            [{"type": "image", "source": {"type": "url", "url": "https://x.example/a.png"}}],
+        ),
+        (
+            {
+                "type": "document",
+                "title": "a",
+                "source": {"type": "text", "media_type": "text/plain", "data": "50 % ü"},
+            },
+            [document("a", type="text", media_type="text/plain", data="50 % ü")],
+        ),
+        (
+            {"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": PDF}},
+            [document(type="base64", media_type="application/pdf", data=PDF)],
+        ),
     ],
 )
 def test_blocks(part: dict[str, Any], expected: list[dict[str, Any]]) -> None:
@@ -100,6 +128,7 @@ def test_a_document_is_what_its_bytes_are() -> None:
         ({"type": "image_url", "image_url": {"url": "data:image/png,AAAA"}}, "image/png"),
         ({"type": "input_audio", "input_audio": {}}, "audio"),
         ({"type": "video_url", "video_url": {}}, "video"),
+        ({"type": "image", "source": {"type": "file", "file_id": "file_1"}}, "image"),
     ],
 )
 def test_what_claude_cannot_see_is_said(part: dict[str, Any], words: str) -> None:

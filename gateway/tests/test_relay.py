@@ -49,6 +49,27 @@ async def test_local_answers_and_says_why_without_asking(rig: Rig, path: str) ->
     assert f'requests_total{{backend="local",dialect="{dialect}",outcome="ok"}} 1.0' in await rig.read_metrics()
 
 
+@pytest.mark.parametrize("path", BODIES)
+async def test_a_compressed_body_is_refused(rig: Rig, path: str) -> None:
+    """With what to do about it, and not as JSON that is wrong; `identity` says nothing."""
+    rig.nginx.answer = response(whole(path, "Paris."), 200, "application/json", *CLAUDE)
+    refused = await rig.client.post(path, json=BODIES[path], headers={"Content-Encoding": "gzip"})
+    assert (refused.status_code, refused.headers["Accept-Encoding"]) == (415, "identity")
+    assert "compressed" in refused.json()["error"]["message"]
+    answer = await rig.client.post(path, json=BODIES[path], headers={"Content-Encoding": "identity"})
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("path", BODIES)
+async def test_half_a_character_goes_on_as_strict_json(rig: Rig, path: str) -> None:
+    """What the backends get, they can read."""
+    rig.nginx.answer = response(whole(path, "Paris."), 200, "application/json", *CLAUDE)
+    body = orjson.dumps(BODIES[path] | {"user": "x"}).replace(b'"user":"x"', rb'"user":"\ud83d"')
+    answer = await rig.client.post(path, content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 200
+    assert orjson.loads(rig.nginx.requests[-1][1])["user"] == "?"
+
+
 async def test_the_reason_of_a_surprise_is_asked_for(rig: Rig) -> None:
     """Claude was usable at the last poll."""
     rig.nginx.answer = response(chat("Paris."), 200, "application/json", *LOCAL)

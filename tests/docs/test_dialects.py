@@ -6,7 +6,8 @@ from typing import Any
 from claude_adapter.translation.request import to_messages, wants_stream, wants_usage_chunk
 from claude_adapter.translation.tools import custom_tools
 from docs.pages import read, table
-from gateway.dialects.responses.request import KEPT_ELSEWHERE, to_chat
+from gateway.dialects.responses.declaration import KEPT_ELSEWHERE
+from gateway.dialects.responses.request import to_chat
 from local_llm.dialects.chat_request import ChatRequest
 from local_llm.dialects.messages_request import MessagesRequest
 

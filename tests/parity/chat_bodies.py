@@ -18,6 +18,15 @@ from parity.chat_pieces import (
     tool,
 )
 
+FLAT: Json = {
+    "type": "function",
+    "name": "look",
+    "description": "Looks.",
+    "parameters": {"type": "object"},
+    "strict": True,
+}
+ANTHROPICS: Json = {"name": "look", "description": "Looks.", "input_schema": {"type": "object"}}
+
 ANSWERED: dict[str, Json] = {
     "plain": said(),
     "as the openai SDK": said(model="gpt-4o", temperature=0.7, max_completion_tokens=64, stream=False),
@@ -78,6 +87,14 @@ ANSWERED: dict[str, Json] = {
     "a server's tool beside ours": said(tools=[SERVER_TOOL, tool()]),
     "a tool of tomorrow": said(tools=[{"type": "namespace", "tools": []}]),
     "no tools": said(tools=[], tool_choice="auto", parallel_tool_calls=True),
+    "a tool of type null": said(tools=[tool() | {"type": None}], tool_choice="required"),
+    "a tool of Responses": said(tools=[FLAT], tool_choice="required"),
+    "a tool of Anthropic's": said(tools=[ANTHROPICS], tool_choice={"type": "tool", "name": "look"}),
+    "a custom tool of Responses": said(tools=[{"type": "custom", "name": "patch", "format": {"type": "text"}}]),
+    **{f"a choice of Anthropic's, {kind}": forced({"type": kind}) for kind in ("auto", "any", "none", "required")},
+    "a choice of Anthropic's, one at a time": forced({"type": "auto", "disable_parallel_tool_use": True}),
+    "any": forced("any"),
+    "none, of no tools": said(tool_choice={"type": "none"}),
     "no choice": said(tool_choice="none"),
     "forced": forced("required"),
     "forced by name": forced(NAMED),
@@ -134,7 +151,9 @@ REFUSED: dict[str, Json] = {
     "a tool in words": said(tools=["look"]),
     "a tool of nothing": said(tools=[{"type": "function"}]),
     "a tool without a name": said(tools=[{"type": "function", "function": {}}]),
-    "a tool of no type": said(tools=[{"name": "look"}]),
+    "a tool of nothing but a description": said(tools=[{"description": "Looks."}]),
+    "any of no tools": said(tool_choice="any"),
+    "a tool of Anthropic's without a schema": said(tools=[{"name": "look", "input_schema": "object"}]),
     "a tool's name with a dot": said(tools=[tool("fs.read")]),
     "a tool's name too long": said(tools=[tool("x" * 129)]),
     "a tool's parameters a list": said(tools=[tool(parameters=[1])]),

@@ -52,6 +52,11 @@ def history(
     return said(USER, {"role": "assistant", "content": None, "tool_calls": list(calls)}, *results, tools=[tool()])
 
 
+def result(content: Any) -> Json:
+    """What came of it."""
+    return {"role": "tool", "tool_call_id": "call_1", "content": content}
+
+
 def without(name: str) -> Json:
     """A tool call that lacks a field."""
     return {key: value for key, value in call().items() if key != name}

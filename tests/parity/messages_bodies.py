@@ -180,7 +180,6 @@ REFUSED: dict[str, Json] = {
     "length below zero": said(max_tokens=-1),
     "a message in words": said("hi"),
     "content missing": said({"role": "user"}),
-    "a role of nobody": said({"role": "robot", "content": "x"}),
     "content a number": said({"role": "user", "content": 5}),
     "a block in words": blocks("x"),
     "a block without type": blocks({"text": "x"}),
@@ -199,12 +198,14 @@ REFUSED: dict[str, Json] = {
     "a choice without a name": said(tools=[tool()], tool_choice={"type": "tool"}),
     "a choice without tools": said(tool_choice={"type": "any"}),
     "forced to nobody": said(tools=[tool()], tool_choice={"type": "tool", "name": "gone"}),
-    "a call without a name": answered({"type": "tool_use", "id": "t1", "input": {}}),
     "output_config in words": said(output_config="low"),
     "a schema missing": said(output_config={"format": {"type": "json_schema"}}),
 }
 
 CLAUDES_OWN: dict[str, Json] = {
+    "a role of nobody": said({"role": "robot", "content": "x"}),
+    "a role of OpenAI's": said(USER, {"role": "tool", "content": "7"}),
+    "a call without a name": answered({"type": "tool_use", "id": "t1", "input": {}}),
     "hot": said(temperature=3, model="claude-sonnet-4-6"),
     "top_p above one": said(top_p=1.5, model="claude-sonnet-4-6"),
     "two tools of one name": said(tools=[tool(), tool()]),

@@ -96,6 +96,14 @@ ANSWERED: dict[str, Json] = {
     ),
     "an output of nobody's call": asked(output()),
     "an answer of null": asked(ASKED, {"type": "message", "role": "assistant", "content": None}, ASKED),
+    "an output of parts without words": asked(
+        ASKED, call(), output(output=[{"type": "output_text"}, {"type": "input_text", "text": None}])
+    ),
+    "an output of a kept image": asked(ASKED, call(), output(output=[{"type": "input_image", "file_id": "file-1"}])),
+    "an output of an odd type": asked(ASKED, call(), output(output=[{"type": 5}])),
+    "instructions without input": {"model": "pilot", "instructions": "Greet."},
+    "instructions and no items": {"model": "pilot", "instructions": "Greet.", "input": []},
+    "nothing kept": asked(previous_response_id="", conversation=None, background=False),
     "an empty word": {"model": "pilot", "input": ""},
     # items
     "a custom tool's call": asked(ASKED, PATCH_CALL, PATCH_OUTPUT, tools=[CUSTOM]),
@@ -138,6 +146,7 @@ ANSWERED: dict[str, Json] = {
     "image of another type": parts(
         {"type": "input_image", "image_url": f"data:image/png;base64,{JPEG}", "detail": "low"}
     ),
+    "image as in chat": parts({"type": "input_image", "image_url": {"url": f"data:image/png;base64,{PNG}"}}),
     "a file by address": parts({"type": "input_file", "file_url": "https://x.example/a.pdf"}),
     "a file by http": parts({"type": "input_file", "file_url": "http://x.example/a.pdf"}),
     "a file": parts({"type": "input_file", "filename": "a.pdf", "file_data": f"data:application/pdf;base64,{PDF}"}),
@@ -159,6 +168,7 @@ ANSWERED: dict[str, Json] = {
         tool_choice={"type": "allowed_tools", "mode": "required", "tools": [{"type": "function", "name": "look"}]},
     ),
     "two tools of one name": asked(tools=[FUNCTION, FUNCTION]),
+    "allowed oddly": asked(tools=[FUNCTION], tool_choice={"type": "allowed_tools", "mode": "auto", "tools": []}),
     "no tools": asked(tools=[], tool_choice="required"),
     # JSON
     "a pattern": formatted(
@@ -192,6 +202,7 @@ REFUSED: dict[str, Json] = {
     "a tool without a name": asked(tools=[{"type": "function"}]),
     "forced to nobody": asked(tools=[FUNCTION], tool_choice={"type": "function", "name": "gone"}),
     "a choice of nobody": asked(tools=[FUNCTION], tool_choice="maybe"),
+    "allowed in no list": asked(tools=[FUNCTION], tool_choice={"type": "allowed_tools", "mode": "auto", "tools": 5}),
     "a format of nobody": formatted({"type": "yaml"}),
     "a schema missing": formatted({"type": "json_schema", "name": "x"}),
 }

@@ -5,11 +5,13 @@ Histories hold what other models, other servers and cut answers have left there:
 
 from typing import Any
 
+import orjson
+
 from claude_adapter.errors import BadRequestError
 from claude_adapter.translation.cache_marks import mark_last, moved_out
 from claude_adapter.translation.calls import OpenCalls, call_blocks, result_id
 from claude_adapter.translation.message_order import in_valid_order
-from claude_adapter.translation.parts import content_blocks, text_blocks, word_blocks
+from claude_adapter.translation.parts import content_blocks, is_parts, text_blocks, word_blocks
 
 Json = dict[str, Any]
 
@@ -69,7 +71,7 @@ def _append(messages: list[Json], role: str, blocks: list[Json]) -> None:
 
 def _tool_result(message: Json, path: str, calls: OpenCalls) -> Json:
     block: Json = {"type": "tool_result", "tool_use_id": result_id(message, calls)}
-    content = message.get("content")
+    content = _parts_or_words(message.get("content"))
     if isinstance(content, str):
         if content.strip():
             block["content"] = content
@@ -79,6 +81,13 @@ def _tool_result(message: Json, path: str, calls: OpenCalls) -> Json:
     if message.get("is_error") is True:
         _mark_as_error(block)
     return block
+
+
+def _parts_or_words(content: object) -> object:
+    """A result's words or parts; of any other JSON, its text."""
+    if content is None or isinstance(content, str) or is_parts(content):
+        return content
+    return orjson.dumps(content).decode()
 
 
 def _mark_as_error(block: Json) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 from claude_adapter.errors import BadRequestError
 from claude_adapter.translation.cache_marks import mark_last
@@ -11,6 +12,7 @@ Json = dict[str, Any]
 
 # What Claude itself has no use for in a history: its own thinking comes without the signature that it would ask for.
 _THOUGHTS = frozenset({"thinking", "redacted_thinking", "reasoning", "reasoning_content"})
+_WORDS_OF = {"text": "text", "input_text": "text", "output_text": "text", "refusal": "refusal"}
 
 
 def content_blocks(content: object, path: str) -> list[Json]:
@@ -29,6 +31,16 @@ def word_blocks(content: object, path: str) -> list[Json]:
         if part.get("type") not in _THOUGHTS:
             blocks += _marked(_words(part, at) or _unseen(part), part)
     return blocks
+
+
+def is_parts(content: object) -> bool:
+    """Whether it is a list of parts, those of words with their words, and not any other JSON."""
+    return isinstance(content, list) and all(
+        isinstance(part, dict)
+        and isinstance(kind := part.get("type"), str)
+        and (kind not in _WORDS_OF or isinstance(part.get(_WORDS_OF[kind]), str))
+        for part in content
+    )
 
 
 def text_blocks(text: str) -> list[Json]:
@@ -55,11 +67,11 @@ def _marked(blocks: list[Json], part: Json) -> list[Json]:
 def _words(part: Json, path: str) -> list[Json] | None:
     """The blocks of a part that holds words; None for another."""
     kind = part.get("type")
-    field = "refusal" if kind == "refusal" else "text"
+    field = _WORDS_OF.get(str(kind), "text")
     text = part.get(field)
     if isinstance(text, str):
         return text_blocks(text)
-    if kind in ("text", "input_text", "output_text", "refusal"):
+    if kind in _WORDS_OF:
         raise BadRequestError(f"{path}.{field} must be a string.", f"{path}.{field}")
     return None
 
@@ -72,6 +84,8 @@ def _blocks(part: Json, path: str) -> list[Json]:
         case "file" | "input_file":
             file = part.get("file", part)
             return _file(file if isinstance(file, dict) else {})
+        case "image" | "document" as kind if (data := _source(part)) is not None:
+            return image_blocks(data) if kind == "image" else document_blocks(data, part.get("title"))
         case kind if kind in _THOUGHTS:
             return []
     words = _words(part, path)
@@ -80,6 +94,18 @@ def _blocks(part: Json, path: str) -> list[Json]:
 
 def _file(file: Json) -> list[Json]:
     return document_blocks(file.get("file_data") or file.get("file_url"), file.get("filename"))
+
+
+def _source(part: Json) -> str | None:
+    """An image or a document of Messages' form, of MCP's or of Vercel's SDK, as an address or a data URL."""
+    source = part["source"] if isinstance(part.get("source"), dict) else part
+    for name in ("url", "image"):
+        if isinstance(source.get(name), str):
+            return str(source[name])
+    data, kind = source.get("data"), source.get("media_type") or source.get("mimeType") or ""
+    if not isinstance(data, str):
+        return None
+    return f"data:text/plain,{quote(data)}" if source.get("type") == "text" else f"data:{kind};base64,{data}"
 
 
 def _unseen(part: Json) -> list[Json]:

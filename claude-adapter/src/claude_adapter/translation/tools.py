@@ -65,7 +65,7 @@ def _tool(tool: object, path: str) -> Json | None:
     """A tool as Claude takes it; None for one that is left out."""
     if not isinstance(tool, dict):
         raise BadRequestError(f"{path} must be an object.", path)
-    kind = tool.get("type", "function")
+    kind = "function" if tool.get("type") is None else tool["type"]
     if kind not in _KINDS:
         return None
     function = tool.get(kind)

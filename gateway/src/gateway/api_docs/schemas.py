@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from gateway.api_docs.dialect_schemas import DIALECT_SCHEMAS, TEXT, nullable
+from gateway.api_docs.dialect_schemas import DIALECT_SCHEMAS, TEXT
+from gateway.dialects.shapes import nullable
 from gateway.metrics import BACKENDS
 from gateway.reasons import REASONS
 

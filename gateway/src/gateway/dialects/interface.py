@@ -16,9 +16,13 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Request:
-    """A checked request; `body` is for the backends. `additions_allowed`: notice and mark would not spoil it."""
+    """A checked request; `body` is for the backends, and `raw` holds it, where it is not yet to be written.
+
+    `additions_allowed`: notice and mark would not spoil the answer.
+    """
 
     body: Json
+    raw: bytes
     stream: bool
     model: str
     json_mode: bool

@@ -97,13 +97,15 @@ class _Exchange:
         self._metrics.requests.labels(self._dialect.name, self._backend, self._outcome).inc()
 
     async def _answer(self, raw: bytes) -> None:
+        if self._headers.get(b"content-encoding", b"identity").lower() not in (b"identity", b""):
+            message = "The body is compressed. Send it as it is, without the header Content-Encoding."
+            raise self._dialect.error(415, message, "unsupported_media_type", {"Accept-Encoding": "identity"})
         request = self._dialect.read(raw, self._headers.get(b"content-type", b"").decode("latin-1"))
         self._reply = self._dialect.reply(request)
         self._conversation = self._endpoint.wording.reader.read(request.body["messages"])
         if self._conversation.changed:
-            request = replace(request, body={**request.body, "messages": self._conversation.messages})
-        if self._conversation.changed or request.original:
-            raw = orjson.dumps(request.body)
+            request = replace(request, body={**request.body, "messages": self._conversation.messages}, raw=b"")
+        raw = request.raw or orjson.dumps(request.body)
         query = f"?{self._query}" if self._query else ""
         headers = self._dialect.passed_forward(self._header_lines)
         if self._conversation.local_answers and self._endpoint.wording.label:

@@ -88,12 +88,10 @@ def _conversation(request: CountRequest) -> list[Json]:
         blocks = _blocks(message.get("content"), f"{where}.content")
         if role == "assistant":
             messages.append(_assistant(blocks, f"{where}.content"))
-        elif role == "user":
-            messages += _user(blocks, f"{where}.content")
         elif role == "system":
             messages.append({"role": "system", "content": _parts(blocks, f"{where}.content")})
-        else:
-            raise BadRequestError(f"{where}.role", f"`{where}.role` must be user or assistant.")
+        else:  # which roles there are, Claude alone judges
+            messages += _user(blocks, f"{where}.content")
     return messages
 
 
@@ -103,15 +101,17 @@ def _system(system: str | list[Any]) -> Any:
 
 def _assistant(blocks: list[Mapping[str, Any]], where: str) -> Json:
     said = [block for block in blocks if block["type"] != "tool_use"]
-    calls = [_call(block, where) for block in blocks if block["type"] == "tool_use"]
+    calls = [_call(block) for block in blocks if block["type"] == "tool_use"]
     return {"role": "assistant", "content": _parts(said, where)} | ({"tool_calls": calls} if calls else {})
 
 
-def _call(block: Mapping[str, Any], where: str) -> Json:
-    if not isinstance(block.get("name"), str):
-        raise BadRequestError(where, f"A tool_use block in `{where}` must have a `name`.")
-    arguments = orjson.dumps(block.get("input", {})).decode()
-    return {"id": block.get("id"), "type": "function", "function": {"name": block["name"], "arguments": arguments}}
+def _call(block: Mapping[str, Any]) -> Json:
+    name = block.get("name")
+    function = {
+        "name": name if isinstance(name, str) else "tool",
+        "arguments": orjson.dumps(block.get("input", {})).decode(),
+    }
+    return {"id": block.get("id"), "type": "function", "function": function}
 
 
 def _user(blocks: list[Mapping[str, Any]], where: str) -> list[Json]:

@@ -31,6 +31,8 @@ _ROLES: Mapping[str, Role] = {
     "tool": "user",
     "function": "user",
 }
+_WORDS_OF = {"text": "text", "input_text": "text", "output_text": "text", "refusal": "refusal"}
+_RESULTS = ("tool", "function")
 _MARKERS = {
     "image_url": "[image]",
     "image": "[image]",
@@ -80,10 +82,11 @@ def flatten(messages: Sequence[Any]) -> Conversation:
         role = _ROLES.get(str(message.get("role")))
         if role is None:
             raise BadRequestError(f"{where}.role", f"`{where}.role` must be one of {', '.join(_ROLES)}.")
-        text = _text(message.get("content"), f"{where}.content")
+        content = message.get("content")
+        text = _text(_result(content) if message["role"] in _RESULTS else content, f"{where}.content")
         if role == "system":
             systems.append(_ATTRIBUTION.sub("", text))
-        elif message["role"] in ("tool", "function"):
+        elif message["role"] in _RESULTS:
             name = called.get(str(message.get("tool_call_id")), message.get("name"))
             name = name if isinstance(name, str) else "tool"
             said.append(_Said(role, f"[{name} returned: {_short(text, _RESULT_CHARACTERS)}]", opens=False))
@@ -145,16 +148,28 @@ def _text(content: Any, where: str) -> str:
     return "\n".join(filter(None, (_part(part, f"{where}[{index}]") for index, part in enumerate(content))))
 
 
+def _result(content: Any) -> Any:
+    """A result's words or parts; of any other JSON, its text."""
+    if content is None or isinstance(content, str) or (isinstance(content, list) and all(map(_is_part, content))):
+        return content
+    return json.dumps(content, ensure_ascii=False)
+
+
+def _is_part(part: Any) -> bool:
+    kind = part.get("type") if isinstance(part, Mapping) else None
+    return isinstance(kind, str) and (kind not in _WORDS_OF or isinstance(part.get(_WORDS_OF[kind]), str))
+
+
 def _part(part: Any, where: str) -> str:
     if not isinstance(part, Mapping):
         raise BadRequestError(where, f"`{where}` must be an object with a `type`.")
     kind = str(part.get("type"))
     if kind in _MARKERS:
         return _MARKERS[kind]
-    field = "refusal" if kind == "refusal" else "text"
+    field = _WORDS_OF.get(kind, "text")
     if isinstance(part.get(field), str):
         return str(part[field])
-    if kind in ("text", "input_text", "output_text", "refusal"):
+    if kind in _WORDS_OF:
         raise BadRequestError(f"{where}.{field}", f"`{where}.{field}` must be a string.")
     return f"[{kind[:50].replace('_', ' ')}]"  # parts come and go: all the model needs to know is that there was one
 

@@ -1,6 +1,7 @@
 """What is wrong with a request in OpenAI's dialect: one sentence for each kind, with the field's path."""
 
 from gateway.dialects.errors import OpenAIError
+from gateway.dialects.shapes import MistakeError
 
 _JSON_TYPE_NAMES = {
     bool: "a boolean",
@@ -12,25 +13,25 @@ _JSON_TYPE_NAMES = {
 }
 
 
-def missing(where: str) -> OpenAIError:
-    """A field that must be there is not."""
-    return OpenAIError(400, f"Missing required parameter: '{where}'.", "missing_required_parameter", where)
+def named(mistake: MistakeError) -> OpenAIError:
+    """A mistake as this dialect says it."""
+    where = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in mistake.path).removeprefix(".")
+    if mistake.kind == "missing":
+        return OpenAIError(400, f"Missing required parameter: '{where}'.", "missing_required_parameter", where)
+    if mistake.kind == "value":
+        return wrong_value(where, mistake.wanted)
+    if mistake.kind == "unsupported":
+        return OpenAIError(400, f"'{where}' cannot be honoured. {mistake.wanted}", "unsupported_parameter", where)
+    if mistake.kind == "empty":
+        return OpenAIError(400, f"'{where}' is empty. Send at least one message.", "empty_array", where)
+    found = "null" if mistake.got is None else _JSON_TYPE_NAMES[type(mistake.got)]
+    if found in mistake.wanted:  # the right type, the wrong value: "an integer above 0"
+        found = "something else"
+    place = f"'{where}'" if where else "the body"
+    message = f"Invalid type for {place}: expected {mistake.wanted}, but got {found} instead."
+    return OpenAIError(400, message, "invalid_type", where or None)
 
 
 def wrong_value(where: str, wanted: str) -> OpenAIError:
     """A value that is of the right type; `wanted` says which there are."""
     return OpenAIError(400, f"Invalid value for '{where}': {wanted}.", "invalid_value", where)
-
-
-def wrong_type(where: str, wanted: str, got: object, param: str | None = "") -> OpenAIError:
-    """A value of another type than `wanted`; `param` is for what has no path."""
-    found = "null" if got is None else _JSON_TYPE_NAMES[type(got)]
-    if found in wanted:  # the right type, the wrong value: "an integer above 0", or a list with a wrong item
-        found = "something else"
-    named = f"'{where}'" if param == "" else where
-    return OpenAIError(
-        400,
-        f"Invalid type for {named}: expected {wanted}, but got {found} instead.",
-        "invalid_type",
-        where if param == "" else param,
-    )

@@ -21,7 +21,7 @@ class Responses(ChatCompletions):
     def read(self, raw: bytes, content_type: str) -> Request:
         """Parse, check and translate a body. Raises OpenAIError."""
         original = read_responses_request(raw, content_type)
-        return read_chat_object(to_chat(original), original)
+        return read_chat_object(to_chat(original), original=original)
 
     def reply(self, request: Request) -> Reply:
         """The completion, or its chunks, as a response."""

@@ -4,18 +4,16 @@ Shape: https://platform.openai.com/docs/api-reference/responses/create. Nothing 
 something kept is refused. Tools that OpenAI itself would run, and fields without a counterpart, are left out.
 """
 
-from collections.abc import Callable
 from typing import Any
 
-from gateway.dialects.chat_completions.request import read_json_object
-from gateway.dialects.errors import OpenAIError
+from gateway.dialects.chat_completions.mistakes import named
+from gateway.dialects.chat_completions.request import read_as
 from gateway.dialects.interface import Json
-from gateway.dialects.json_body import is_whole_number
-from gateway.dialects.responses.items import invalid, messages_of, text_in
+from gateway.dialects.responses.declaration import RESPONSE
+from gateway.dialects.responses.items import messages_of
+from gateway.dialects.shapes import MistakeError
 
-_STATELESS = "Nothing is kept between requests here: send the whole conversation in 'input'."
 _CALLABLE = ("function", "custom")
-KEPT_ELSEWHERE = ("previous_response_id", "conversation", "prompt")
 _SAME = (
     "model",
     "temperature",
@@ -30,22 +28,16 @@ _SAME = (
 
 def read_responses_request(raw: bytes, content_type: str) -> Json:
     """Parse and check `raw`. Raises OpenAIError with the status and the field that is wrong."""
-    body = read_json_object(raw, content_type)
-    for name in KEPT_ELSEWHERE:
-        if body.get(name) is not None:
-            raise OpenAIError(400, f"'{name}' cannot be honoured. {_STATELESS}", "unsupported_parameter", name)
-    if body.get("background"):
-        raise OpenAIError(400, "'background' cannot be honoured: ask and wait.", "unsupported_parameter", "background")
-    for name, (accepts, wanted) in _FIELDS.items():
-        if body.get(name) is not None and not accepts(body[name]):
-            raise invalid(name, f"expected {wanted}")
+    body: Json = read_as(RESPONSE, raw, content_type)[0]
+    if not body.get("instructions") and body.get("input") in (None, []):
+        raise named(MistakeError("missing" if body.get("input") is None else "empty", "", None, "input"))
     return body
 
 
 def to_chat(body: Json) -> Json:
-    """The Chat Completions request. Raises OpenAIError naming the item that is wrong."""
+    """The Chat Completions request."""
     chat: Json = {name: body[name] for name in _SAME if body.get(name) is not None}
-    messages = messages_of(body.get("input"))
+    messages = messages_of(body.get("input") or [])
     if body.get("instructions"):
         messages.insert(0, {"role": "system", "content": body["instructions"]})
     chat["messages"] = messages or [{"role": "user", "content": ""}]  # items were there, none of them with words
@@ -66,12 +58,11 @@ def to_chat(body: Json) -> Json:
 
 def _tools(tools: list[Json]) -> list[Json]:
     translated = []
-    for i, tool in enumerate(tools):
+    for tool in tools:
         kind = tool.get("type")
         if kind in _CALLABLE:
-            given = {"name": text_in(tool, "name", f"tools[{i}]")}
-            names = ("description", "parameters", "strict", "format")
-            given |= {name: tool[name] for name in names if tool.get(name) is not None}
+            names = ("name", "description", "parameters", "strict", "format")
+            given = {name: tool[name] for name in names if tool.get(name) is not None}
             translated.append({"type": kind, kind: given})
     return translated
 
@@ -98,28 +89,3 @@ def _response_format(wanted: object) -> Json | None:
         "type": "json_schema",
         "json_schema": {name: wanted[name] for name in names if wanted.get(name) is not None},
     }
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _is_objects(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(item, dict) for item in value)
-
-
-_FIELDS: dict[str, tuple[Callable[[object], bool], str]] = {
-    "model": (lambda value: isinstance(value, str), "a string"),
-    "input": (lambda value: isinstance(value, str) or _is_objects(value), "a string or an array of items"),
-    "instructions": (lambda value: isinstance(value, str), "a string"),
-    "stream": (lambda value: isinstance(value, bool), "true or false"),
-    "temperature": (_is_number, "a number"),
-    "top_p": (_is_number, "a number"),
-    "max_output_tokens": (lambda value: is_whole_number(value, 1), "an integer above 0"),
-    "parallel_tool_calls": (lambda value: isinstance(value, bool), "true or false"),
-    "tools": (_is_objects, "an array of objects"),
-    "tool_choice": (lambda value: isinstance(value, str | dict), "a string or an object"),
-    "text": (lambda value: isinstance(value, dict), "an object"),
-    "reasoning": (lambda value: isinstance(value, dict), "an object"),
-    "metadata": (lambda value: isinstance(value, dict), "an object"),
-}
