@@ -70,16 +70,15 @@ class Answering:
         """The outcome. Raises only while no head has gone out."""
         body = await _body(receive)
         model.engine.refuse_when_full()  # before any work on it, but after reading: nginx is still sending until then
-        request = self._dialect.parse(body)
-        prompt = await run_in_threadpool(model.prompter.prepare, request)
+        stream, reply, prompt = await run_in_threadpool(self._read, body, model, id_)
+        del body  # may have 32 MB, and the queue be long
         if prompt.dropped_turns:
             headers["X-Local-Dropped-Turns"] = str(prompt.dropped_turns)
-        reply = self._dialect.reply(request, id_, model.name)
         turn = model.engine.submit(prompt)
         watcher = asyncio.create_task(_gone(receive))
         watcher.add_done_callback(lambda _: turn.cancel())
         try:
-            if request.stream:
+            if stream:
                 return await stream_answer(turn, prompt, reply, headers, send)
             parts = [part async for part in _parts(turn, prompt) if part is not None]
             whole = reply.whole(parts, _ended(turn))
@@ -88,6 +87,11 @@ class Answering:
         finally:
             watcher.cancel()
             turn.cancel()
+
+    def _read(self, body: bytes, model: LoadedModel, id_: str) -> tuple[bool, Reply, Prompt]:
+        """Whether to stream, in what words, and what is asked. Blocking. Raises `BadRequestError`."""
+        request = self._dialect.parse(body)
+        return bool(request.stream), self._dialect.reply(request, id_, model.name), model.prompter.prepare(request)
 
 
 class CountTokens:
@@ -106,8 +110,8 @@ class CountTokens:
         id_ = request_id(scope)
         headers = {"X-Served-By": "local", "X-Model": model.name, "request-id": id_}
         try:
-            request = parse_count(await _body(receive))
-            tokens = await run_in_threadpool(model.prompter.count, request)
+            body = await _body(receive)
+            tokens = await run_in_threadpool(lambda: model.prompter.count(parse_count(body)))
         except ClientGoneError:
             return
         except ApiError as error:
