@@ -3,6 +3,7 @@
 A bare ASGI endpoint, because every layer costs CPU for each token that passes.
 """
 
+import asyncio
 import logging
 import time
 from dataclasses import dataclass, replace
@@ -31,6 +32,7 @@ _log = logging.getLogger(__name__)
 LOCAL_ANSWERS = "X-Pilot-Local-Answers"
 ONLY_CLAUDE = ("X-Pilot-Fallback", "off")  # claude-adapter refuses at once in an outage, in a tool loop as well
 _MOST_LABELS = 200  # the newest; a header has a limit
+_LARGE_BYTES = 512 << 10  # reading a body takes 5 to 150 ms a megabyte: beyond this the others do not wait for it
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,16 +98,23 @@ class _Exchange:
                 self._outcome = "client_gone"
         self._metrics.requests.labels(self._dialect.name, self._backend, self._outcome).inc()
 
-    async def _answer(self, raw: bytes) -> None:
-        if self._headers.get(b"content-encoding", b"identity").lower() not in (b"identity", b""):
-            message = "The body is compressed. Send it as it is, without the header Content-Encoding."
-            raise self._dialect.error(415, message, "unsupported_media_type", {"Accept-Encoding": "identity"})
+    def _read(self, raw: bytes) -> tuple[Request, bytes]:
+        """The request and its body as the backends are to have it. Raises an ApiError of the dialect."""
         request = self._dialect.read(raw, self._headers.get(b"content-type", b"").decode("latin-1"))
         self._reply = self._dialect.reply(request)
         self._conversation = self._endpoint.wording.reader.read(request.body["messages"])
         if self._conversation.changed:
             request = replace(request, body={**request.body, "messages": self._conversation.messages}, raw=b"")
-        raw = request.raw or orjson.dumps(request.body)
+        return request, request.raw or orjson.dumps(request.body)
+
+    async def _answer(self, raw: bytes) -> None:
+        if self._headers.get(b"content-encoding", b"identity").lower() not in (b"identity", b""):
+            message = "The body is compressed. Send it as it is, without the header Content-Encoding."
+            raise self._dialect.error(415, message, "unsupported_media_type", {"Accept-Encoding": "identity"})
+        if len(raw) < _LARGE_BYTES:
+            request, raw = self._read(raw)
+        else:
+            request, raw = await asyncio.to_thread(self._read, raw)
         query = f"?{self._query}" if self._query else ""
         headers = self._dialect.passed_forward(self._header_lines)
         if self._conversation.local_answers and self._endpoint.wording.label:

@@ -12,6 +12,7 @@ import orjson
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from local_llm.dialects.errors import BadRequestError
+from local_llm.dialects.history import newest
 from local_llm.dialects.numbers import Length, Penalty, Probability, RepeatPenalty, Seed, Temperature, TopK
 from local_llm.dialects.tools import ForcedCall, Tool, allowed_tools, forced_call, tools_in
 
@@ -96,7 +97,9 @@ class ChatRequest(BaseModel):
 
 def parse(body: bytes) -> ChatRequest:
     """Check a body. Raises `BadRequestError` naming the first field that is wrong."""
-    return checked(ChatRequest, body)
+    request = checked(ChatRequest, body)
+    request.messages = newest(request.messages)
+    return request
 
 
 def checked(kind: type[_Body], body: bytes) -> _Body:

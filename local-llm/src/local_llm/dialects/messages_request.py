@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from local_llm.dialects.chat_request import ChatRequest, ResponseFormat, checked, stops_in
 from local_llm.dialects.errors import BadRequestError
+from local_llm.dialects.history import newest
 from local_llm.dialects.numbers import Length, Probability, Temperature, TopK
 
 Json = dict[str, Any]
@@ -53,6 +54,7 @@ class MessagesRequest(CountRequest):
 def parse_messages(body: bytes) -> ChatRequest:
     """Check a body and translate it. Raises `BadRequestError` naming the first field that is wrong."""
     request = checked(MessagesRequest, body)
+    request.messages = newest(request.messages)
     wanted_format = (request.output_config.format if request.output_config else None) or request.output_format
     return ChatRequest(
         messages=_conversation(request),

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator
 
 import orjson
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -21,7 +22,7 @@ from local_llm.dialects.errors import ApiError, BusyError, log_unforeseen, reque
 from local_llm.dialects.interface import Dialect, Reply
 from local_llm.dialects.messages_request import parse_count
 from local_llm.dialects.tools import Part
-from local_llm.engine.engine import Turn
+from local_llm.engine.turn import Turn
 from local_llm.models.serving import LoadedModel, Serving
 from local_llm.prompt.prompter import Prompt
 
@@ -69,17 +70,19 @@ class Answering:
     ) -> str:
         """The outcome. Raises only while no head has gone out."""
         body = await _body(receive)
-        model.engine.refuse_when_full()  # before any work on it, but after reading: nginx is still sending until then
-        request = self._dialect.parse(body)
-        prompt = await run_in_threadpool(model.prompter.prepare, request)
+        caller = Headers(scope=scope).get("x-pilot-caller", "")  # the edge's name for the key
+        model.engine.refuse_when_full(
+            caller
+        )  # before any work on it, but after reading: nginx is still sending until then
+        stream, reply, prompt = await run_in_threadpool(self._read, body, model, id_)
+        del body  # may have 32 MB, and the queue be long
         if prompt.dropped_turns:
             headers["X-Local-Dropped-Turns"] = str(prompt.dropped_turns)
-        reply = self._dialect.reply(request, id_, model.name)
-        turn = model.engine.submit(prompt)
+        turn = model.engine.submit(prompt, caller)
         watcher = asyncio.create_task(_gone(receive))
         watcher.add_done_callback(lambda _: turn.cancel())
         try:
-            if request.stream:
+            if stream:
                 return await stream_answer(turn, prompt, reply, headers, send)
             parts = [part async for part in _parts(turn, prompt) if part is not None]
             whole = reply.whole(parts, _ended(turn))
@@ -88,6 +91,11 @@ class Answering:
         finally:
             watcher.cancel()
             turn.cancel()
+
+    def _read(self, body: bytes, model: LoadedModel, id_: str) -> tuple[bool, Reply, Prompt]:
+        """Whether to stream, in what words, and what is asked. Blocking. Raises `BadRequestError`."""
+        request = self._dialect.parse(body)
+        return bool(request.stream), self._dialect.reply(request, id_, model.name), model.prompter.prepare(request)
 
 
 class CountTokens:
@@ -106,8 +114,8 @@ class CountTokens:
         id_ = request_id(scope)
         headers = {"X-Served-By": "local", "X-Model": model.name, "request-id": id_}
         try:
-            request = parse_count(await _body(receive))
-            tokens = await run_in_threadpool(model.prompter.count, request)
+            body = await _body(receive)
+            tokens = await run_in_threadpool(lambda: model.prompter.count(parse_count(body)))
         except ClientGoneError:
             return
         except ApiError as error:

@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, Literal
 
 from local_llm.dialects.errors import BadRequestError
@@ -119,16 +120,8 @@ def _ends_in_call(message: Mapping[str, Any]) -> bool:
 
 def _merged(said: list[_Said]) -> list[_Said]:
     """Same-role neighbours as one: several templates refuse roles that do not alternate."""
-    merged: list[_Said] = []
-    for each in said:
-        if not each.text:
-            continue
-        if merged and merged[-1].role == each.role:
-            before = merged[-1]
-            merged[-1] = _Said(each.role, f"{before.text}\n\n{each.text}", before.opens)
-        else:
-            merged.append(each)
-    return merged
+    groups = (list(group) for _, group in groupby((each for each in said if each.text), key=lambda each: each.role))
+    return [_Said(group[0].role, "\n\n".join(each.text for each in group), group[0].opens) for group in groups]
 
 
 def _turns(said: list[_Said]) -> tuple[tuple[Message, ...], ...]:
