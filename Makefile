@@ -39,7 +39,7 @@ test-slow: setup  # these two mostly wait, and mind nobody
 	$(MAKE) --jobs=2 --output-sync=target test-containers test-clients
 
 test-unit: setup  ## the services one by one, the documentation, the launcher, and the stand-in for Anthropic
-	$(PYTHON) -m pytest gateway claude-adapter local-llm tests/docs tests/unit tests/fake_anthropic
+	$(PYTHON) -m pytest gateway claude-adapter local-llm tests/docs tests/unit tests/parity tests/fake_anthropic
 
 test-models: setup  ## getting, choosing and changing the local model, against a stand-in for the hub
 	$(PYTHON) -m pytest tests/models

@@ -23,6 +23,7 @@ keys=${PILOT_KEYS:-}
 concurrency=${PILOT_CONCURRENCY:-64}
 key_concurrency=${PILOT_KEY_CONCURRENCY:-}
 status_public=${PILOT_STATUS_PUBLIC:-0}
+origins=${PILOT_ORIGINS:-}
 
 refuse() {
     echo "nginx: $1" >&2
@@ -114,6 +115,21 @@ done
 of_one_key=$concurrency large_of_key=4
 [ "$(each_key | wc -l)" -le 1 ] || of_one_key=$(((concurrency + 1) / 2)) large_of_key=2
 
+each_origin() { echo "$origins" | tr ', ' '\n\n' | grep . | sort -u; }
+
+each_origin | while read -r origin; do
+    echo "$origin" | grep -Eqx 'https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?' ||
+        refuse "PILOT_ORIGINS has $origin, which is no origin. Name pages as their browser does: https://chat.example or http://localhost:3000, without a path."
+done
+
+origins_conf() {
+    [ -z "$origins" ] || vary=Origin
+    echo "map \$host \$cors_vary { default \"${vary:-}\"; }"
+    echo 'map $http_origin $cors_origin { default "";'
+    each_origin | while read -r origin; do echo "    \"~^$(echo "$origin" | sed 's/[].[]/\\&/g')\$\" \$http_origin;"; done
+    echo '}'
+}
+
 [ "${1:-}" != --check ] || exit 0
 
 # A master that was killed leaves its workers on the port, in its process group. By name too, because the number may
@@ -136,6 +152,7 @@ write() {
     [ -e "$1" ] && [ "$new" = "$(cat "$1")" ] || printf '%s\n' "$new" > "$1"
 }
 keys_conf | write "$run_dir/nginx/keys.conf"
+origins_conf | write "$run_dir/nginx/origins.conf"
 containers=$here/containers
 [ -n "${PILOT_LISTEN:-}" ] || containers=/nonexistent  # only containers have Prometheus and Grafana beside nginx
 sed -e "s|@USER@|$user|" -e "s|@HERE@|$here|g" -e "s|@CONTAINERS@|$containers|" -e "s|@RUN_DIR@|$run_dir|g" -e "s|@LISTEN@|$listen|g" \

@@ -47,6 +47,7 @@ class OddService:
         self.answers: dict[str, bytes | None] = {}
         self.open = 0  # connections
         self.asked: list[str] = []
+        self.requests: list[tuple[dict[str, str], bytes]] = []  # headers, by names in lower case, and body
 
     @contextlib.asynccontextmanager
     async def listening(self, socket: Path) -> AsyncIterator["OddService"]:
@@ -63,6 +64,10 @@ class OddService:
             head = await reader.readuntil(b"\r\n\r\n")
             path = head.split()[1].decode()
             self.asked.append(path)
+            lines = (line.split(":", 1) for line in head.decode("latin-1").split("\r\n") if ":" in line)
+            headers = {name.lower(): value.strip() for name, value in lines}
+            body = await reader.readexactly(int(headers.get("content-length", 0)))
+            self.requests.append((headers, body))
             answer = self.answers.get(path, self.answer)
             if answer is None:
                 while await reader.read(65_536):  # until the other side gives up

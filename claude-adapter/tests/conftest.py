@@ -37,8 +37,15 @@ def running(upstream: Upstream, run_dir: Path) -> Running:
 
     @asynccontextmanager
     async def start(**fields: Any) -> AsyncIterator[Adapter]:
-        defaults = {"anthropic_api_key": "sk-ant-one", "anthropic_base_url": upstream.base_url}
-        settings = Settings(**{**defaults, "claude_probe_seconds": 0.2, "pilot_run_dir": run_dir, **fields})
+        defaults = {
+            "anthropic_api_key": "sk-ant-one",
+            "anthropic_base_url": upstream.base_url,
+            "claude_probe_seconds": 0.2,
+            # Most tests are about what follows once a request has been given up; test_retries.py is about patience.
+            "claude_patience_seconds": 0,
+            "claude_tool_patience_seconds": 0,
+        }
+        settings = Settings(**{**defaults, "pilot_run_dir": run_dir, **fields})
         path = str(run_dir / "claude.sock")
         server = uvicorn.Server(uvicorn.Config(create_app(settings), uds=path, log_config=None, access_log=False))
         serving = asyncio.create_task(server.serve())
@@ -58,7 +65,7 @@ def running(upstream: Upstream, run_dir: Path) -> Running:
 
 @pytest.fixture
 async def adapter(running: Running) -> AsyncIterator[Adapter]:
-    """One with default settings, except for quick probes, after its first probe."""
+    """One with default settings, except for quick probes and no patience, after its first probe."""
     async with running() as started:
         await started.until(lambda state: state["probe"]["result"] == "ok")
         yield started

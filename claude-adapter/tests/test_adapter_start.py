@@ -14,6 +14,8 @@ BAD = [
     ("PILOT_ALIASES", "gpt-4o=llama"),
     ("PILOT_RUN_DIR", "/etc/passwd/run"),
     ("HTTPS_PROXY", "http://[bad"),
+    ("HTTPS_PROXY", "http://a..b:3128"),
+    ("HTTPS_PROXY", "http://two words:3128"),
 ]
 
 

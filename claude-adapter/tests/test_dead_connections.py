@@ -15,7 +15,7 @@ from aiohttp import web
 from claude_rig import Adapter, Behaviour, Running, Upstream
 
 from claude_adapter.upstream.client import Claude
-from claude_adapter.upstream.transport import Transport
+from claude_adapter.upstream.transport import DeadConnectionError, Transport
 from claude_adapter.upstream.upstream_error import UpstreamError
 
 WHOLE = {"type": "message", "model": "claude-z", "content": [], "usage": {}}
@@ -110,8 +110,7 @@ async def test_the_second_try_is_counted_and_over_a_new_connection(
 
 async def test_a_probe_tries_again_too(upstream: Upstream, kept: Kept) -> None:
     """A probe over a dead connection says what a new one says."""
-    retries: list[str] = []
-    claude = Claude(upstream.base_url, None, 2.0, lambda: retries.append("once more"))
+    claude = Claude(upstream.base_url, None, 2.0)
     claude.use_key("sk-ant-one")
     assert await claude.probe() == "ok"
     kept.dead = "close"
@@ -120,7 +119,7 @@ async def test_a_probe_tries_again_too(upstream: Upstream, kept: Kept) -> None:
 
 
 async def test_a_new_connection_that_breaks_is_a_failure(upstream: Upstream) -> None:
-    """What dies on a new connection is sent once: Claude may have read it."""
+    """What dies on a new connection was not dead before: patience decides whether it is sent again."""
 
     async def cut(request: web.Request) -> web.StreamResponse:
         assert request.transport is not None
@@ -128,15 +127,16 @@ async def test_a_new_connection_that_breaks_is_a_failure(upstream: Upstream) -> 
         return await asyncio.Event().wait()  # type: ignore[return-value]  # never answers
 
     upstream.messages = cut
-    claude = Claude(upstream.base_url, None, 2.0, lambda: pytest.fail("a second try"))
-    with pytest.raises(UpstreamError, match="broke"):
+    claude = Claude(upstream.base_url, None, 2.0)
+    with pytest.raises(UpstreamError, match="broke") as broken:
         await claude.send(b"{}")
     assert upstream.count("/v1/messages") == 1
+    assert not broken.value.verdict.dead_connection  # type: ignore[union-attr]  # no mistake of the client's
     await claude.close()
 
 
 async def test_half_an_answer_is_not_asked_for_again(running: Running, upstream: Upstream, kept: Kept) -> None:
-    """Once something of an answer has come the request was not lost, and is sent no second time."""
+    """Once something of an answer has come the connection was not dead, and without patience that is a failure."""
     async with running() as adapter:
         await adapter.until(lambda state: state["probe"]["result"] == "ok")
         await adapter.ask()
@@ -146,9 +146,7 @@ async def test_half_an_answer_is_not_asked_for_again(running: Running, upstream:
         assert upstream.count("/v1/messages") - asked == 1
 
 
-async def test_a_black_holed_connection_is_tried_again(
-    upstream: Upstream, kept: Kept, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_black_holed_connection_is_dead(upstream: Upstream, monkeypatch: pytest.MonkeyPatch) -> None:
     """A kept connection on which nothing is acknowledged any more ends with ETIMEDOUT: a new one may well answer."""
     genuine = aiohttp.ClientSession.request
     tries: list[str] = []
@@ -161,6 +159,8 @@ async def test_a_black_holed_connection_is_tried_again(
         raise aiohttp.ClientOSError(errno.ETIMEDOUT, "Connection timed out")
 
     monkeypatch.setattr(aiohttp.ClientSession, "request", request)
-    async with httpx2.AsyncClient(transport=Transport(None, 2.0, lambda: None)) as client:
+    async with httpx2.AsyncClient(transport=Transport(None, 2.0)) as client:
+        with pytest.raises(DeadConnectionError):
+            await client.get(f"{upstream.base_url}/v1/models")
         assert (await client.get(f"{upstream.base_url}/v1/models")).status_code == 200
     assert len(tries) == 2

@@ -16,8 +16,26 @@ FORWARD: list[tuple[str, Lines, dict[str, str]]] = [
         [(b"anthropic-beta", b"a"), (b"x-app", b"cli"), (b"anthropic-beta", b"b,c")],
         {"anthropic-beta": "a, b,c", "x-app": "cli"},
     ),
-    ("a header nobody knows is a list when it is sent as one", [(b"x-new", b"1"), (b"x-new", b"2")], {"x-new": "1, 2"}),
-    ("languages", [(b"accept-language", b"de"), (b"accept-language", b"en")], {"accept-language": "de, en"}),
+    ("what is accepted is a list", [(b"accept", b"a/b"), (b"accept", b"c/d")], {"accept": "a/b, c/d"}),
+    (
+        "Claude Code's session",
+        [(b"x-claude-code-session-id", b"s"), (b"x-app", b"cli")],
+        {"x-claude-code-session-id": "s", "x-app": "cli"},
+    ),
+    ("what nobody has named, and languages", [(b"x-new", b"1"), (b"accept-language", b"de")], {}),
+    (
+        "keys under other names",
+        [(b"api-key", b"k"), (b"x-goog-api-key", b"k"), (b"x-auth-token", b"k"), (b"anthropic-api-key", b"k")],
+        {},
+    ),
+    (
+        "what proxies say of a client",
+        [
+            *((b"cf-connecting-ip", b"a"), (b"cf-ray", b"b"), (b"true-client-ip", b"a"), (b"via", b"1.1 p")),
+            *((b"tailscale-user-login", b"a"), (b"x-client-ip", b"a"), (b"traceparent", b"00"), (b"dnt", b"1")),
+        ],
+        {},
+    ),
     (
         "a version is one: the last counts",
         [(b"anthropic-version", b"2023-06-01"), (b"anthropic-version", b"2026-10-21")],

@@ -54,7 +54,7 @@ def test_model(given: object, expected: str) -> None:
         ({"stop": []}, {}),
         ({"user": "u1"}, {"metadata": {"user_id": "u1"}}),
         ({"safety_identifier": "u2"}, {"metadata": {"user_id": "u2"}}),
-        ({"user": "u" * 300}, {"metadata": {"user_id": "u" * 256}}),
+        ({"user": 5, "temperature": "hot", "top_p": [1], "top_k": "many"}, {}),
         ({"n": 1, "seed": 4, "logprobs": True, "presence_penalty": 1, "store": True}, {}),
     ],
 )
@@ -197,10 +197,6 @@ def user(*parts: object) -> dict[str, Any]:
     return {"messages": [{"role": "user", "content": list(parts)}]}
 
 
-def image(url: object) -> dict[str, Any]:
-    return {"type": "image_url", "image_url": {"url": url}}
-
-
 def assistant(*calls: object) -> dict[str, Any]:
     return {"messages": [USER, {"role": "assistant", "tool_calls": list(calls)}]}
 
@@ -212,34 +208,18 @@ def assistant(*calls: object) -> dict[str, Any]:
         ({"messages": []}, "messages"),
         ({"messages": "Hi"}, "messages"),
         ({"messages": ["Hi"]}, "messages[0]"),
-        ({"messages": [{"role": "system", "content": "A"}]}, "messages"),
         ({"messages": [{"content": "A"}]}, "messages[0].role"),
-        ({"messages": [{"role": "user"}]}, "messages[0].content"),
         ({"messages": [{"role": "user", "content": 5}]}, "messages[0].content"),
         (user("x"), "messages[0].content[0]"),
-        (user({"type": "input_audio"}), "messages[0].content[0].type"),
         (user({"type": "text"}), "messages[0].content[0].text"),
-        (user(text("a"), image(None)), "messages[0].content[1].image_url.url"),
-        (user(image("ftp://x")), "messages[0].content[0].image_url.url"),
-        (user(image("http://x.example/a.png")), "messages[0].content[0].image_url.url"),
-        (user(image("data:image/tiff;base64,AAAA")), "messages[0].content[0].image_url.url"),
-        (user(image("data:image/png,AAAA")), "messages[0].content[0].image_url.url"),
-        (assistant(call("{oops")), "messages[1].tool_calls[0].function.arguments"),
-        (assistant(call("[1]")), "messages[1].tool_calls[0].function.arguments"),
-        (assistant(call({"a": 1})), "messages[1].tool_calls[0].function.arguments"),
         (assistant({"id": "x"}), "messages[1].tool_calls[0].function.name"),
-        (assistant({"function": {"name": "f"}}), "messages[1].tool_calls[0].id"),
         ({"messages": [{"role": "assistant", "tool_calls": "x"}]}, "messages[0].tool_calls"),
-        ({"messages": [{"role": "tool", "content": "x"}]}, "messages[0].tool_call_id"),
         ({"n": 2}, "n"),
         ({"max_tokens": 0}, "max_tokens"),
         ({"max_tokens": True}, "max_tokens"),
         ({"max_completion_tokens": "9"}, "max_completion_tokens"),
-        ({"temperature": "hot"}, "temperature"),
-        ({"top_p": [1]}, "top_p"),
         ({"stop": 5}, "stop"),
         ({"stop": [5]}, "stop"),
-        ({"user": 5}, "user"),
         ({"response_format": {"type": "xml"}}, "response_format.type"),
         ({"response_format": {"type": "json_schema"}}, "response_format.json_schema.schema"),
         (

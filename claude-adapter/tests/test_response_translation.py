@@ -95,7 +95,7 @@ def test_whole_text() -> None:
             "prompt_tokens": 10,
             "completion_tokens": 9,
             "total_tokens": 19,
-            "prompt_tokens_details": {"cached_tokens": 3},
+            "prompt_tokens_details": {"cached_tokens": 3, "cache_write_tokens": 2},
             "completion_tokens_details": {"reasoning_tokens": 0},
         },
     }
@@ -169,31 +169,31 @@ def test_usage_chunk() -> None:
 @pytest.mark.parametrize(
     ("begun", "ended", "expected"),
     [
-        ({"input_tokens": 5, "output_tokens": 1}, {"output_tokens": 9}, (5, 9, 0, 0)),
-        ({"input_tokens": 5, "cache_read_input_tokens": 90}, {"output_tokens": 9}, (95, 9, 90, 0)),
-        ({"input_tokens": 5, "cache_creation_input_tokens": 40}, {"output_tokens": 9}, (45, 9, 0, 0)),
-        ({"input_tokens": 5, "cache_read_input_tokens": None}, {"output_tokens": 9}, (5, 9, 0, 0)),
+        ({"input_tokens": 5, "output_tokens": 1}, {"output_tokens": 9}, (5, 9, 0, 0, 0)),
+        ({"input_tokens": 5, "cache_read_input_tokens": 90}, {"output_tokens": 9}, (95, 9, 90, 0, 0)),
+        ({"input_tokens": 5, "cache_creation_input_tokens": 40}, {"output_tokens": 9}, (45, 9, 0, 40, 0)),
+        ({"input_tokens": 5, "cache_read_input_tokens": None}, {"output_tokens": 9}, (5, 9, 0, 0, 0)),
         # the last event's totals count, where it has them
-        ({"input_tokens": 5}, {"input_tokens": 7, "cache_read_input_tokens": 2, "output_tokens": 9}, (9, 9, 2, 0)),
+        ({"input_tokens": 5}, {"input_tokens": 7, "cache_read_input_tokens": 2, "output_tokens": 9}, (9, 9, 2, 0, 0)),
         (
             {"input_tokens": 5},
             {"output_tokens": 9, "output_tokens_details": {"thinking_tokens": 6}},
-            (5, 9, 0, 6),
+            (5, 9, 0, 0, 6),
         ),
-        ({"input_tokens": 5, "output_tokens": 1}, {}, (5, 1, 0, 0)),
+        ({"input_tokens": 5, "output_tokens": 1}, {}, (5, 1, 0, 0, 0)),
     ],
 )
-def test_usage(begun: dict[str, Any], ended: dict[str, Any], expected: tuple[int, int, int, int]) -> None:
+def test_usage(begun: dict[str, Any], ended: dict[str, Any], expected: tuple[int, ...]) -> None:
     """What was read from or written to the cache is part of the prompt, as thinking is part of the completion."""
     events = [{"type": "message_start", "message": {"usage": begun}}, *TEXT[2:-2], *end("end_turn")]
     events[-2]["usage"] = ended
     usage = whole(events)["usage"]
-    prompt, completion, cached, reasoning = expected
+    prompt, completion, cached, stored, reasoning = expected
     assert usage == {
         "prompt_tokens": prompt,
         "completion_tokens": completion,
         "total_tokens": prompt + completion,
-        "prompt_tokens_details": {"cached_tokens": cached},
+        "prompt_tokens_details": {"cached_tokens": cached, "cache_write_tokens": stored},
         "completion_tokens_details": {"reasoning_tokens": reasoning},
     }
     assert chunks(events, include_usage=True)[-1]["usage"] == usage
@@ -236,3 +236,32 @@ def test_done_comes_once() -> None:
     reply = ChunkedReply("x", 1, "m", include_usage=False)
     sent = b"".join(reply.feed(event) for event in [*TEXT, {"type": "message_stop"}])
     assert sent.count(b"[DONE]") == 1
+
+
+@pytest.mark.parametrize("pieces", [['{"input": "*** Be', 'gin\\nPatch"}'], ['{"input": "*** Be'], []])
+def test_a_custom_tool_is_called_with_its_text(pieces: list[str]) -> None:
+    """As it was asked for: free text, whole or as far as it came, and the same in chunks."""
+    block = {"type": "tool_use", "id": "t1", "name": "patch", "input": {}}
+    events: list[Event] = [
+        {"type": "message_start", "message": {}},
+        {"type": "content_block_start", "index": 0, "content_block": block},
+        *(
+            {"type": "content_block_delta", "index": 0, "delta": {"type": "input_json_delta", "partial_json": piece}}
+            for piece in pieces
+        ),
+        {"type": "content_block_stop", "index": 0},
+        *end("tool_use"),
+    ]
+    reply = WholeReply("chatcmpl-1", 1000, "claude-asked", custom={"patch"})
+    chunked = ChunkedReply("chatcmpl-1", 1000, "claude-asked", include_usage=False, custom={"patch"})
+    sent = b"".join(chunked.feed(event) for event in events if reply.feed(event) == b"")
+    text = {2: "*** Begin\nPatch", 1: '{"input": "*** Be', 0: "{}"}[len(pieces)]
+    call = {"id": "t1", "type": "custom", "custom": {"name": "patch", "input": text}}
+    assert orjson.loads(reply.body())["choices"][0]["message"]["tool_calls"] == [call]
+    deltas = [
+        each
+        for line in sent.split(b"\n\n")[:-2]
+        for each in orjson.loads(line.removeprefix(b"data: "))["choices"][0]["delta"].get("tool_calls", ())
+    ]
+    assert deltas[0] == {"index": 0, **call, "custom": {"name": "patch", "input": ""}}
+    assert "".join(each["custom"]["input"] for each in deltas) == text

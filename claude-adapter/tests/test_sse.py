@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from claude_adapter.upstream.sse import SseSplitter, data_of
+from claude_adapter.upstream.sse import SseSplitter, data_of, name_of
 
 STREAM = (
     'event: a\ndata: {"x":"né 🙂"}\n\n'
@@ -33,6 +33,36 @@ def test_split_anywhere(cuts: list[int]) -> None:
     edges = [0, *sorted(cuts), len(STREAM)]
     got = [event for a, b in pairwise(edges) for event in data(splitter.feed(STREAM[a:b]))]
     assert got == EVENTS
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize("size", [1, 2, 3, 1000])
+def test_as_the_standard_has_it(end: bytes, mark: bytes, size: int) -> None:
+    """Any line end, a byte order mark, comments, fields in any order, with a space behind the colon and without."""
+    lines = [
+        b": hello",
+        b"data:1",
+        b"",
+        b"",
+        b"event:a",
+        b": still here",
+        b"id: 4",
+        b"data: 2",
+        b"data:3",
+        b"retry:5",
+        b"",
+        b"data",
+        b"",
+        b"",
+    ]
+    stream = mark + end.join(lines)
+    splitter = SseSplitter()
+    got = [event for at in range(0, len(stream), size) for event in splitter.feed(stream[at : at + size])]
+    if end == b"\r" and len(got) < 3:  # whether a CR is a whole line end only the next byte can tell
+        got += splitter.feed(b"\n")
+    assert data(got) == [b"1", b"2\n3", b""]
+    assert [name_of(event) for event in got] == ["", "a", ""]
 
 
 def test_event_without_its_blank_line_is_not_given() -> None:

@@ -95,6 +95,18 @@ ACCOUNT = [
         "permission",
         "ANTHROPIC_API_KEY",
     ),
+    (
+        400,
+        "anthropic-workspace-id is required when authenticating with an identity-linked API key; send the id of it",
+        "permission",
+        "ANTHROPIC_API_KEY",
+    ),
+    (
+        400,
+        "This API key is not scoped to a workspace, so this request must include the anthropic-workspace-id header.",
+        "permission",
+        "ANTHROPIC_API_KEY",
+    ),
     (403, "OAuth authentication is currently not allowed for this organization.", "permission", "ANTHROPIC_API_KEY"),
     (403, "OAuth token has been revoked. Please obtain a new token.", "auth", "key"),
     (401, "OAuth token has expired. Please obtain a new token or refresh your existing token.", "auth", "key"),
@@ -221,6 +233,27 @@ def test_falls_back(status: int, headers: dict[str, str], body: bytes, reason: s
 def test_clients_own(status: int, body: bytes, message: str) -> None:
     """The client's own mistake keeps its status and the upstream's words."""
     assert classify_response(status, {}, body) == ClientError(status, message)
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        ("prompt is too long: 210118 tokens > 200000 maximum", "context_length_exceeded"),
+        ("Prompt is too long", "context_length_exceeded"),
+        ("input length and `max_tokens` exceed context limit: 199999 + 8192 > 200000", "context_length_exceeded"),
+        ("Input is too long for requested model.", "context_length_exceeded"),
+        ("The request of 250000 tokens exceeds the model's maximum context length.", "context_length_exceeded"),
+        ("max_tokens: 300000 > 64000, which is the maximum allowed number of output tokens", None),
+        ('messages.0.content.0.text: Unexpected value "prompt is too long"', None),
+        ("tools: Tool names must be unique.", None),
+    ],
+)
+def test_a_conversation_that_is_too_long_has_a_code(message: str, code: str | None) -> None:
+    """OpenAI's clients compact a conversation when they read it, whole or as a stream's first event."""
+    body = error("invalid_request_error", message)
+    for verdict in (classify_response(400, {}, body), classify_event(orjson.loads(body))):
+        assert isinstance(verdict, ClientError)
+        assert (verdict.status, verdict.message, verdict.code) == (400, message, code)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from gateway.dialects.chat_completions.request import read_chat_request
 from gateway.dialects.errors import OpenAIError
 
 HI = [{"role": "user", "content": "hi"}]
+LOOK = {"type": "function", "function": {"name": "look"}}
 
 WRONG: list[tuple[str, Any, int, str | None, str]] = [
     # why it exists, body, status, param, words in the message
@@ -91,10 +92,29 @@ def test_what_the_gateway_needs_is_read() -> None:
                 "messages": HI,
                 "model": "local",
                 "stream": True,
-                "response_format": {"type": "json_schema"},
+                "response_format": {"type": "json_object"},
+                "tools": [LOOK],
                 "tool_choice": "required",
             }
         ),
         "application/json",
     )
-    assert (request.stream, request.model, request.json_mode, request.notice_allowed) == (True, "local", True, False)
+    assert (request.stream, request.model, request.json_mode, request.additions_allowed) == (True, "local", True, False)
+
+
+@pytest.mark.parametrize(
+    ("choice", "allowed"),
+    [
+        (None, True),
+        ("auto", True),
+        ("required", False),
+        (LOOK, False),
+        ({"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [LOOK]}}, True),
+        ({"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": [LOOK]}}, False),
+        ({"type": "web_search", "name": "web_search"}, True),  # words, as nobody but Claude can call it
+    ],
+)
+def test_a_notice_stands_where_there_are_words(choice: Any, allowed: bool) -> None:
+    """Never in front of a call that is forced."""
+    body = {"messages": HI, "tools": [LOOK, {"type": "web_search", "name": "web_search"}], "tool_choice": choice}
+    assert read_chat_request(orjson.dumps(body), "application/json").additions_allowed is allowed

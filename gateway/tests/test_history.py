@@ -113,6 +113,23 @@ def test_a_new_process_counts_from_nothing(tmp_path: Path) -> None:
     assert history.sum("claude_requests") == 5
 
 
+async def test_a_file_of_an_earlier_version_is_gone_on_with(tmp_path: Path) -> None:
+    """A figure that it does not know counts from nothing; the day is not lost."""
+    file = tmp_path / "history.sqlite3"
+    now = time.time()
+    first = History(file)
+    first.note(now, 30.0, "local", NOTHING | {"local_requests": 7.0})
+    await first.save()
+    with sqlite3.connect(file) as database:
+        database.execute("ALTER TABLE minutes DROP COLUMN refused_side_tasks")
+    database.close()
+    second = History(file)
+    assert (second.sum("local_requests"), second.sum("refused_side_tasks")) == (7, 0)
+    second.note(now, 1.0, "local", NOTHING | {"refused_side_tasks": 2.0})
+    await second.save()
+    assert History(file).sum("refused_side_tasks") == 2
+
+
 async def test_odd_rows_are_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """SQLite keeps whatever it is given in any column; what is no minute and no event costs itself only."""
     file = tmp_path / "history.sqlite3"
@@ -127,7 +144,7 @@ async def test_odd_rows_are_left_out(tmp_path: Path, caplog: pytest.LogCaptureFi
     with sqlite3.connect(file) as database:
         for at, value in zip(odd, ("many", b"\x00", 9e999, -1.0), strict=True):
             database.execute("UPDATE minutes SET local_seconds = ? WHERE at = ?", (value, at))
-        database.execute("INSERT INTO minutes SELECT at + 7, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1 FROM minutes")
+        database.execute("INSERT INTO minutes SELECT at + 7, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1 FROM minutes")
         database.execute("UPDATE events SET at = 'yesterday' WHERE kind = 'current'")
         database.execute("UPDATE events SET at = 1e300 WHERE kind = 'failback'")
         database.execute("INSERT INTO events VALUES ('party', 1, 'claude', NULL), (x'00', NULL, 5, 7)")

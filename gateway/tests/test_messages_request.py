@@ -53,14 +53,20 @@ def test_what_this_version_does_not_know_passes() -> None:
     ]
 
 
+TOOL = {"name": "f", "input_schema": {"type": "object"}}
+SEARCH = {"type": "web_search_20250305", "name": "web_search"}
 SPOKEN: list[tuple[str, dict[str, Any], bool, bool]] = [
     # why it exists, fields, json_mode, spoken
     ("plain", {}, False, True),
-    ("a schema", {"output_config": {"format": {"type": "json_schema"}}}, True, False),
+    ("a schema", {"output_config": {"format": {"type": "json_schema", "schema": {}}}}, True, False),
     ("effort only", {"output_config": {"effort": "low"}}, False, True),
-    ("the older field", {"output_format": {"type": "json_schema"}}, True, False),
-    ("a forced tool", {"tool_choice": {"type": "tool", "name": "f"}}, False, False),
-    ("a free choice", {"tool_choice": {"type": "auto"}}, False, True),
+    ("the older field", {"output_format": {"type": "json_schema", "schema": {}}}, True, False),
+    ("a forced tool", {"tools": [TOOL], "tool_choice": {"type": "tool", "name": "f"}}, False, False),
+    ("any tool", {"tools": [TOOL], "tool_choice": {"type": "any"}}, False, False),
+    ("a free choice", {"tools": [TOOL], "tool_choice": {"type": "auto"}}, False, True),
+    # nobody but Claude's servers can call these: words in an outage
+    ("a forced search", {"tools": [SEARCH], "tool_choice": {"type": "tool", "name": "web_search"}}, False, True),
+    ("any search", {"tools": [SEARCH], "tool_choice": {"type": "any"}}, False, True),
 ]
 
 
@@ -68,11 +74,11 @@ SPOKEN: list[tuple[str, dict[str, Any], bool, bool]] = [
 def test_where_a_notice_fits_is_read(why: str, fields: dict[str, Any], json_mode: bool, spoken: bool) -> None:
     """Not before JSON, and not before a tool call that was forced."""
     request = read_messages_request(orjson.dumps({**GOOD, **fields}), "application/json")
-    assert (request.json_mode, request.notice_allowed) == (json_mode, spoken)
+    assert (request.json_mode, request.additions_allowed) == (json_mode, spoken)
 
 
 def test_counting_needs_no_length() -> None:
     """count_tokens has no max_tokens, never streams and never speaks."""
     body = {"model": "claude-x", "messages": HI, "stream": True}
     request = read_messages_request(orjson.dumps(body), "application/json", counting=True)
-    assert (request.stream, request.notice_allowed) == (False, False)
+    assert (request.stream, request.additions_allowed) == (False, False)

@@ -180,3 +180,19 @@ def test_the_notice_is_the_first_paragraph_of_a_message(why: str, blocks: list[J
     """In a unary answer; a bare tool call is not spoken over."""
     told = put_in_front({"content": blocks}, "Note.")
     assert (told and [block.get("text", "tool") for block in told["content"]]) == seen
+
+
+@pytest.mark.parametrize(
+    "stop",
+    [
+        STOP,
+        b'event:message_stop\ndata:{"type":"message_stop"}\n\n',
+        b'data: {"type": "message_stop"}\n\n',
+        b": last\nid: 9\nevent: message_stop\ndata: {}\n\n",
+    ],
+)
+def test_the_end_is_known_however_it_is_written(stop: bytes) -> None:
+    """With the space and without, and where a relay leaves the event's name out; a word about it is no end."""
+    said = event({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "message_stop"}})
+    assert Messages().has_ended(bytearray(said + stop))
+    assert not Messages().has_ended(bytearray(said))

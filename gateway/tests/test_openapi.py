@@ -29,10 +29,11 @@ def served() -> set[str]:
 
 def test_every_path_is_described() -> None:
     """What is read is FastAPI's; what is asked bypasses it."""
-    read = {path for path in served() if not path.startswith("/anthropic/")}
+    read = {path for path in served() if not path.startswith(("/anthropic/", "/claude/"))}
     assert read - NOT_DESCRIBED == {path for path, item in PATHS.items() if "get" in item}
-    under = {path.removeprefix("/anthropic") for path in served() if path.startswith("/anthropic/")}
-    assert under == {path for path, item in PATHS.items() if "servers" in item and "get" in item}
+    for base in ("/anthropic/v1", "/claude/v1", "/claude/anthropic/v1"):
+        under = {f"/v1{path.removeprefix(base)}" for path in served() if path.startswith(base)}
+        assert under == {path for path, item in PATHS.items() if "servers" in item and "get" in item}
 
 
 def test_the_document_is_openapi() -> None:

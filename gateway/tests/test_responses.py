@@ -6,6 +6,7 @@ import orjson
 import pytest
 from openai.types.responses import Response as SdkResponse
 
+from gateway.dialects.chat_completions.request import read_chat_object
 from gateway.dialects.errors import OpenAIError
 from gateway.dialects.responses.reply import ResponseEvents, whole
 from gateway.dialects.responses.request import read_responses_request, to_chat
@@ -164,10 +165,10 @@ WRONG: list[tuple[str, Any, str | None, str]] = [
     ("empty input", {"input": []}, "input", "empty"),
     ("input a number", {"input": 5}, "input", "a string or an array of items"),
     ("an item a string", {"input": ["Hi"]}, "input", "a string or an array of items"),
-    ("a reference", {"input": [{"type": "item_reference", "id": "x"}]}, "input[0].type", "messages, function calls"),
+    ("neither type nor role", {"input": [{"content": "x"}]}, "input[0].role", "user, assistant"),
     ("an odd role", {"input": [{"role": "tool", "content": "x"}]}, "input[0].role", "user, assistant"),
     ("no content", {"input": [{"role": "user"}]}, "input[0].content", "a string or an array"),
-    ("an odd part", {"input": [user([{"type": "audio"}])]}, "input[0].content[0].type", "input_text"),
+    ("a part without type", {"input": [user([{"text": "x"}])]}, "input[0].content[0].type", "a string"),
     ("a part a string", {"input": [user(["x"])]}, "input[0].content[0]", "an object"),
     (
         "an image by id",
@@ -317,6 +318,188 @@ def test_each_item_is_begun_told_and_done(
     assert said(done) == words
 
 
+CUT_CALL = [call_chunk(0, "a", '{"command": "rm -r ')]
+CUT_PATCH = [
+    chunk({"tool_calls": [{"index": 0, "id": "a", "type": "custom", "custom": {"name": "patch", "input": ""}}]}),
+    chunk({"tool_calls": [{"index": 0, "custom": {"input": "*** Begin"}}]}),
+]
+BREAK = {"error": {"message": "It broke off.", "code": "broken_stream"}}
+
+# why it exists, the chunks, how they end, the response's status, the events that would announce the item as whole
+CUT: list[tuple[str, list[Json], list[Json | str], str, set[str]]] = [
+    ("a call breaks off", CUT_CALL, [BREAK], "failed", {"response.function_call_arguments.done"}),
+    (
+        "the second call breaks off",
+        [call_chunk(0, "b", "{}"), call_chunk(1, "a", '{"command": "rm')],
+        [BREAK],
+        "failed",
+        set(),
+    ),
+    ("a patch breaks off", CUT_PATCH, [BREAK], "failed", {"response.custom_tool_call_input.done"}),
+    ("words break off", [chunk({"content": "Hi"})], [BREAK], "failed", {"response.output_text.done"}),
+    ("thoughts break off", [chunk({"reasoning_content": "H"})], [BREAK], "failed", {"response.reasoning_text.done"}),
+    (
+        "a call too long",
+        CUT_CALL,
+        [chunk({}, "length"), LAST, "[DONE]"],
+        "incomplete",
+        {"response.function_call_arguments.done"},
+    ),
+    ("words too long", [chunk({"content": "Hi"})], [chunk({}, "length"), LAST, "[DONE]"], "incomplete", set()),
+]
+
+
+@pytest.mark.parametrize(("why", "chunks", "ending", "status", "not_told"), CUT, ids=[case[0] for case in CUT])
+def test_half_a_thing_is_not_announced_as_whole(
+    why: str, chunks: list[Json], ending: list[Json | str], status: str, not_told: set[str]
+) -> None:
+    """An item that ends early is incomplete, wherever it is told, and a client runs no half of a command."""
+    streamed = events_of([*chunks, *ending])
+    assert streamed[-1]["type"] == f"response.{status}"
+    assert streamed[-1]["response"]["status"] == status
+    *earlier, last = streamed[-1]["response"]["output"]
+    assert (last["status"], {item["status"] for item in earlier} <= {"completed"}) == ("incomplete", True)
+    told = [event["item"] for event in streamed if event["type"] == "response.output_item.done"]
+    assert told == [*earlier, last]
+    assert not_told.isdisjoint(event["type"] for event in streamed)
+    of_last = [event["type"] for event in streamed if event.get("item_id") == last["id"]]
+    assert not any("arguments.done" in kind or "input.done" in kind for kind in of_last)
+
+
+def test_a_whole_answer_that_was_too_long_is_incomplete() -> None:
+    """Its last item, too."""
+    response = whole({"input": "Hi"}, completion({"content": "I look.", "tool_calls": [call("a")]}, "length"))
+    assert (response["status"], [item["status"] for item in response["output"]]) == (
+        "incomplete",
+        ["completed", "incomplete"],
+    )
+
+
+def test_a_custom_tool_is_called_with_its_text() -> None:
+    """As the newer clients know it: whole, and as events of its own."""
+    called = {"id": "a", "type": "custom", "custom": {"name": "patch", "input": "*** Begin"}}
+    response = whole({"input": "Hi"}, completion({"content": None, "tool_calls": [called]}, "tool_calls"))
+    SdkResponse.model_validate(response, strict=False)
+    [item] = response["output"]
+    assert (item["type"], item["call_id"], item["name"], item["input"]) == (
+        "custom_tool_call",
+        "a",
+        "patch",
+        "*** Begin",
+    )
+    streamed = events_of([*CUT_PATCH, chunk({}, "tool_calls"), LAST, "[DONE]"])
+    assert streamed[-1]["response"] == response
+    kinds = [event["type"] for event in streamed if "custom_tool_call" in event["type"]]
+    assert kinds == ["response.custom_tool_call_input.delta", "response.custom_tool_call_input.done"]
+
+
+def item(kind: str, **fields: Any) -> Json:
+    return {"type": kind, **fields}
+
+
+PATCH = item("custom_tool_call", call_id="c1", name="patch", input="*** Begin")
+SHELL = item("local_shell_call", id="l1", call_id="c1", status="completed", action={"command": ["ls"]})
+
+# why it exists, items behind a question, the messages behind it
+ITEMS: list[tuple[str, list[Json], list[Json]]] = [
+    (
+        "a custom tool's call and its output",
+        [PATCH, item("custom_tool_call_output", call_id="c1", output="Done.")],
+        [
+            {
+                "role": "assistant",
+                "content": None,
+                "tool_calls": [{"id": "c1", "type": "custom", "custom": {"name": "patch", "input": "*** Begin"}}],
+            },
+            {"role": "tool", "tool_call_id": "c1", "content": "Done."},
+        ],
+    ),
+    (
+        "a shell's call and its output",
+        [SHELL, item("local_shell_call_output", id="l1", call_id="c1", output="a.txt")],
+        [
+            {
+                "role": "assistant",
+                "content": None,
+                "tool_calls": [
+                    {
+                        "id": "c1",
+                        "type": "function",
+                        "function": {"name": "local_shell", "arguments": '{"action":{"command":["ls"]}}'},
+                    }
+                ],
+            },
+            {"role": "tool", "tool_call_id": "c1", "content": "a.txt"},
+        ],
+    ),
+    (
+        "a computer's screen",
+        [item("computer_call_output", call_id="c1", output={"type": "computer_screenshot", "image_url": "data:x"})],
+        [{"role": "tool", "tool_call_id": "c1", "content": [{"type": "image_url", "image_url": {"url": "data:x"}}]}],
+    ),
+    (
+        "an output that is an object",
+        [item("function_call_output", call_id="c1", output={"rows": 3})],
+        [{"role": "tool", "tool_call_id": "c1", "content": '{"rows":3}'}],
+    ),
+    *(
+        (kind, [item(kind, id="x", output="x", content="x")], [])
+        for kind in (
+            *("reasoning", "item_reference", "compaction", "telepathy"),
+            *("web_search_call", "file_search_call", "code_interpreter_call", "image_generation_call"),
+            *("mcp_call", "mcp_list_tools", "mcp_approval_request", "mcp_approval_response"),
+        )
+    ),
+    ("a bare reference", [{"id": "msg_1"}], []),
+    (
+        "a file by its address",
+        [user([item("input_file", file_url="https://x.example/a.pdf")])],
+        [user([{"type": "file", "file": {"file_url": "https://x.example/a.pdf"}}])],
+    ),
+    (
+        "a mark for the cache",
+        [user([item("input_text", text="Long", cache_control={"type": "ephemeral"})])],
+        [user([{"type": "text", "text": "Long", "cache_control": {"type": "ephemeral"}}])],
+    ),
+]
+
+
+@pytest.mark.parametrize(("why", "items", "messages"), ITEMS, ids=[case[0] for case in ITEMS])
+def test_an_item_is_understood_or_left_out(why: str, items: list[Json], messages: list[Json]) -> None:
+    """No item of another client, or of a later one, ends a conversation."""
+    body = {"input": [user("Hi"), *items]}
+    chat = to_chat(read_responses_request(orjson.dumps(body), "application/json"))
+    assert chat["messages"] == [user("Hi"), *messages]
+    read_chat_object(chat)
+
+
+@pytest.mark.parametrize(
+    ("choice", "expected"),
+    [
+        ({"type": "custom", "name": "patch"}, {"type": "custom", "custom": {"name": "patch"}}),
+        ({"type": "web_search"}, "auto"),
+        (
+            {
+                "type": "allowed_tools",
+                "mode": "required",
+                "tools": [{"type": "function", "name": "f"}, {"type": "web_search"}],
+            },
+            {
+                "type": "allowed_tools",
+                "allowed_tools": {"mode": "required", "tools": [{"type": "function", "function": {"name": "f"}}]},
+            },
+        ),
+        ({"type": "allowed_tools", "mode": "required", "tools": [{"type": "web_search"}]}, "required"),
+    ],
+)
+def test_a_choice_among_tools_is_translated(choice: Json, expected: Any) -> None:
+    """A custom tool is one of them; what OpenAI would run is not."""
+    tools = [{"type": "function", "name": "f"}, {"type": "custom", "name": "patch"}, {"type": "web_search"}]
+    chat = to_chat({"input": "Hi", "tools": tools, "tool_choice": choice})
+    assert chat["tool_choice"] == expected
+    read_chat_object(chat)
+
+
 def test_a_broken_stream_fails() -> None:
     """An error event of Chat Completions is the end of the response: failed, with what had been said."""
     streamed = events_of([chunk({"content": "Hi"}), {"error": {"message": "It broke off.", "code": "broken_stream"}}])
@@ -324,3 +507,9 @@ def test_a_broken_stream_fails() -> None:
     assert (failed["type"], failed["response"]["status"]) == ("response.failed", "failed")
     assert failed["response"]["error"] == {"code": "server_error", "message": "It broke off."}
     assert said(failed["response"]["output"]) == ["Hi"]
+
+
+def test_a_conversation_that_is_too_long_is_told_by_its_code() -> None:
+    """Clients make it shorter then; every other failure is the server's."""
+    failed = events_of([chunk({"content": "Hi"}), {"error": {"message": "x", "code": "context_length_exceeded"}}])[-1]
+    assert failed["response"]["error"]["code"] == "context_length_exceeded"

@@ -289,16 +289,7 @@ async def test_a_message_cannot_speak_as_the_system(server: Server) -> None:
         (b'{"messages": []}', "messages"),
         (b'{"messages": "hi"}', "messages"),
         (b'{"messages": [{"role": "user", "content": 1}]}', "messages[0].content"),
-        (b'{"messages": [{"role": "user", "content": "x"}], "temperature": "hot"}', "temperature"),
-        (b'{"messages": [{"role": "user", "content": "x"}], "max_tokens": 0}', "max_tokens"),
-        (b'{"messages": [{"role": "user", "content": "x"}], "n": 2}', "n"),
-        (b'{"messages": [{"role": "user", "content": "x"}], "stop": [1]}', "stop"),
         (b'{"messages": [{"role": "user", "content": "x"}], "stream": "yes"}', "stream"),
-        (b'{"messages": [{"role": "user", "content": "x"}], "stream_options": 1}', "stream_options"),
-        (
-            b'{"messages": [{"role": "user", "content": "x"}], "response_format": {"type": "xml"}}',
-            "response_format.type",
-        ),
         (
             b'{"messages": [{"role": "user", "content": "x"}], "response_format": {"type": "json_schema"}}',
             "response_format.json_schema.schema",

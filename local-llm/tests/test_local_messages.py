@@ -194,9 +194,9 @@ def _input_tokens(body: dict[str, Any]) -> int:
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"max_tokens": 0}, "max_tokens"),
+        ({"system": 5}, "system"),
         ({"messages": []}, "messages"),
-        ({"tool_choice": {"type": "any"}}, "tool_choice"),
+        ({"tool_choice": {"type": "perhaps"}}, "tool_choice"),
     ],
 )
 async def test_the_sdk_reads_refusals(sdk: anthropic.AsyncAnthropic, fields: dict[str, Any], words: str) -> None:

@@ -170,11 +170,8 @@ def test_structured_output(body: dict[str, Any]) -> None:
         ({"messages": [{"role": "user", "content": ["hi"]}]}, "messages.0.content.0"),
         ({"messages": [{"role": "user", "content": [{"type": "text"}]}]}, "messages.0.content"),
         ({"messages": [{"role": "assistant", "content": [{"type": "tool_use"}]}]}, "messages.0.content"),
-        ({"max_tokens": 0}, "max_tokens"),
-        ({"max_tokens": None}, "max_tokens"),
-        ({"temperature": "hot"}, "temperature"),
         ({"system": 5}, "system.str"),
-        ({"tools": [{"input_schema": {}}]}, "tools.0"),
+        ({"tools": ["look"]}, "tools.0"),
         ({"tool_choice": {"type": "perhaps"}}, "tool_choice.type"),
     ],
 )

@@ -13,6 +13,7 @@ from local_llm.dialects.tools import (
     Part,
     Tool,
     ToolCall,
+    allowed_tools,
     forced_call,
     offer,
     tools_in,
@@ -105,23 +106,33 @@ def test_tools_are_shown_as_models_know_them() -> None:
 )
 def test_what_is_forced(choice: Any, names: list[str]) -> None:
     """Any of them, or the one that is named."""
-    assert [tool.name for tool in forced_call([WEATHER, TIME], choice).tools] == names
+    assert [tool.name for tool in (forced_call((WEATHER, TIME), choice) or ForcedCall(())).tools] == names
 
 
 @pytest.mark.parametrize(
     ("tools", "choice"),
     [
-        ([], "required"),
-        ([WEATHER], {"type": "function", "function": {"name": "rm"}}),
-        ([WEATHER], {"type": "allowed_tools"}),
-        ([WEATHER], "sometimes"),
+        ((), "required"),
+        ((WEATHER,), {"type": "function", "function": {"name": "rm"}}),
+        ((WEATHER,), {"type": "web_search_20250305", "name": "web_search"}),
+        ((WEATHER,), {"type": "allowed_tools"}),
+        ((WEATHER,), {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": []}}),
+        ((WEATHER,), "sometimes"),
     ],
 )
-def test_what_cannot_be_forced_is_refused(tools: list[Tool], choice: Any) -> None:
-    """Clearly, and under the field's name."""
-    with pytest.raises(BadRequestError, match="tool_choice") as caught:
-        forced_call(tools, choice)
-    assert caught.value.param == "tool_choice"
+def test_what_cannot_be_forced_is_said_in_words(tools: tuple[Tool, ...], choice: Any) -> None:
+    """A tool that only Claude's servers can call, above all: an answer in words is better than none."""
+    assert forced_call(tools, choice) is None
+
+
+ALLOWED = {"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": [{"function": {"name": TIME.name}}]}}
+
+
+def test_some_of_the_tools_are_allowed() -> None:
+    """OpenAI's `allowed_tools`, which Claude's way takes, too."""
+    assert allowed_tools((WEATHER, TIME), ALLOWED) == (TIME,)
+    assert allowed_tools((WEATHER, TIME), "required") == (WEATHER, TIME)
+    assert forced_call((TIME,), ALLOWED) == ForcedCall((TIME,))
 
 
 def test_reading_tools() -> None:

@@ -1,82 +1,18 @@
-"""Hermes, the real program, by the configurations that docs/hermes.md shows."""
+"""Hermes, the real program, by the configurations that docs/hermes.md shows: what a person sees of an outage."""
 
-import re
-import signal
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 
-from clients import talk
 from clients.conftest import Rows
-from clients.environments import python_environment
+from clients.hermes import ADDRESS, CHAT, ELSEWHERE, FALLBACK, HEADERS, MESSAGES, PATIENT, Hermes
 from clients.test_clients import assert_nothing_of_ours_in, one_line, through_the_states, unwrapped
 from fake_anthropic.process import FakeAnthropic
 from gateway.settings import DEFAULT_NOTICE as NOTICE
-from stack import REPOSITORY, Stack, free_port, wait_for
+from stack import Stack
 
 pytestmark = pytest.mark.timeout(300)  # its environment may have to be built first
-
-PAGE = (REPOSITORY / "docs" / "hermes.md").read_text()
-MESSAGES, CHAT, FALLBACK = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
-ADDRESS, ELSEWHERE = "http://127.0.0.1:8080", "http://127.0.0.1:11434"  # as the page has them
-ABOUT_ITSELF = ("⚠ tirith", "↻ Resumed", "session_id:")  # a scanner it lacks, and its session
-API_KEY = "a-key-of-the-house-0123456789"
-
-
-class Hermes:
-    """A home directory with one of the page's configurations."""
-
-    def __init__(self, home: Path, configuration: str) -> None:
-        self.home = home
-        self.environment = {"HERMES_HOME": str(home), "HOME": str(home)}
-        (home / "config.yaml").write_text(configuration)
-        self._begun = False
-
-    def ask(self, text: str) -> str:
-        """One turn of one session; what it printed as its answer."""
-        go_on = ["-c"] if self._begun else []
-        self._begun = True
-        printed = talk.run(
-            "hermes", "hermes", "chat", *go_on, "-Q", "-q", text, cwd=self.home, **self.environment
-        )  # fmt: skip
-        return "\n".join(line for line in printed.splitlines() if not line.strip().startswith(ABOUT_ITSELF))
-
-    @contextmanager
-    def api_server(self) -> Iterator[httpx.Client]:
-        """Hermes' own API server, running."""
-        port = free_port()
-        server = {"API_SERVER_ENABLED": "true", "API_SERVER_KEY": API_KEY, "API_SERVER_PORT": str(port)}
-        with (self.home / "gateway.log").open("wb") as log:
-            process = subprocess.Popen(
-                [str(python_environment("hermes") / "hermes"), "gateway", "run"],
-                env=talk.environment() | self.environment | server,
-                cwd=self.home,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
-        headers = {"Authorization": f"Bearer {API_KEY}"}
-        try:
-            with httpx.Client(
-                base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=120, trust_env=False
-            ) as client:
-                wait_for("Hermes' API server is up", lambda: healthy(client), 90)
-                yield client
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(60)
-
-
-def healthy(client: httpx.Client) -> bool:
-    """Whether it listens."""
-    try:
-        return client.get("/health").status_code == 200
-    except httpx.TransportError:
-        return False
 
 
 @pytest.mark.parametrize(("mode", "configuration"), [("anthropic_messages", MESSAGES), ("chat_completions", CHAT)])
@@ -85,7 +21,7 @@ def test_a_conversation_through_an_outage(
 ) -> None:
     """Claude, an outage, Claude, a cut, Claude; and a tool of Hermes' own in between."""
     assert f"api_mode: {mode}" in configuration
-    hermes = Hermes(tmp_path, configuration.replace(ADDRESS, good.url))
+    hermes = Hermes(tmp_path, (configuration + PATIENT).replace(ADDRESS, good.url))
     for state, printed in through_the_states(hermes.ask, good, claude):
         rows.append(("Hermes", mode, state, one_line(printed)))
 
@@ -98,11 +34,20 @@ def test_a_conversation_through_an_outage(
     assert {each["status"] for each in claude.requests() if each["path"].startswith("/v1/messages")} <= {200, 529, None}
 
 
+def test_our_headers_by_its_configuration(good: Stack, claude: FakeAnthropic, rows: Rows, tmp_path: Path) -> None:
+    """The header that the page shows does what it says."""
+    claude.script(status=529)
+    printed = Hermes(tmp_path, HEADERS.replace(ADDRESS, good.url)).ask("What is the capital of France?")
+    rows.append(("Hermes", "default_headers", "outage", one_line(printed)))
+    assert "Paris" in printed
+    assert NOTICE not in unwrapped(printed)
+
+
 def test_its_own_fallback_comes_after_ours(claude: FakeAnthropic, rows: Rows, tmp_path: Path) -> None:
     """Not while Pilot Light answers, on whichever brain; when it is gone."""
     claude.reset()
     with (
-        Stack(PILOT_NOTICE="This is another house.") as elsewhere,
+        Stack(PILOT_NOTICE="This is another house.", PILOT_NOTICE_POLICY="always") as elsewhere,
         Stack(ANTHROPIC_BASE_URL=claude.base_url, ANTHROPIC_API_KEY="sk-ant-test") as ours,
     ):
         ours.wait_for_backend("claude")

@@ -10,7 +10,7 @@ PAGES = sorted(
         REPOSITORY / "README.md",
         *(REPOSITORY / "docs").glob("*.md"),
         *(page for page in REPOSITORY.glob("[a-z]*/README.md")),
-        *(page for page in (REPOSITORY / "tests").rglob("README.md") if "node_modules" not in page.parts),
+        *(page for page in (REPOSITORY / "tests").rglob("README.md") if ".environments" not in page.parts),
     }
 )
 

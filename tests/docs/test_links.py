@@ -10,7 +10,7 @@ from stack import REPOSITORY
 
 # What a person may follow to a page: comments, error sentences, alerts, the dashboard.
 NAMING = {".py", ".md", ".yml", ".yaml", ".sh", ".conf", ".toml", ".json", ".html", ".js", ".css", ""}
-ELSEWHERE = {".git", ".venv", ".uv", ".run", "node_modules", "models", "golden", "environments"}
+ELSEWHERE = {".git", ".venv", ".uv", ".run", "node_modules", "models", "golden", "environments", ".environments"}
 
 
 def links(page: Path) -> list[str]:

@@ -131,7 +131,9 @@ def test_the_run_directory_of_the_containers_is_the_volume_of_sockets() -> None:
     for service in SETTINGS:
         image = read(f"{service}/Dockerfile")
         assert "PILOT_RUN_DIR=/run/pilot-light" in image
-        assert "sockets:/run/pilot-light" in COMPOSE["services"][service].get("volumes", COMPOSE["x-room"]["volumes"])
+        assert "sockets:/run/pilot-light" in COMPOSE["services"][service].get(
+            "volumes", COMPOSE["x-service"]["volumes"]
+        )
 
 
 def test_what_compose_takes_from_env_is_documented() -> None:

@@ -120,9 +120,12 @@ def _tool_call(conversation: Conversation, script: Script) -> tuple[str, dict[st
     if script.tool_use is not None:
         return script.tool_use["name"], script.tool_use["input"]
     choice = conversation.tool_choice or {"type": "auto"}
-    if not conversation.tools or choice["type"] == "none" or conversation.tool_results:
+    if not conversation.tools or choice["type"] == "none":
         return None
-    asked = _USE_TOOL.search(conversation.last_user_text)
+    # A result may ask for the next call, so that a loop can have many steps.
+    asked = _USE_TOOL.search("\n".join(conversation.tool_results) or conversation.last_user_text)
+    if conversation.tool_results and not asked:
+        return None
     if choice["type"] == "tool":
         name = choice["name"]
     elif asked and asked[1] in conversation.tools:

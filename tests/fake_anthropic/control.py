@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from .script import DEFAULT, ScriptError, parse
+from .script import DEFAULT, ScriptError, parse, parse_each
 from .server import FakeApi
 
 
@@ -37,6 +37,9 @@ def control_app(api: FakeApi) -> web.Application:
     async def post_script(request: web.Request) -> web.Response:
         try:
             given = orjson.loads(await request.read())
+            if isinstance(given, list):
+                await api.set_script(*parse_each(given))
+                return _reply(active())
             if not isinstance(given, dict):
                 raise ScriptError("a script is a JSON object")
             has_keys = "valid_keys" in given

@@ -10,11 +10,12 @@ from typing import Any
 import orjson
 
 from .errors import invalid
-from .model_rules import refuses_prefill
+from .model_rules import refuses_prefill, takes_system_messages
 
 OLD_VERSION, NEW_VERSION = "2023-06-01", "2026-10-21"
 IMAGE_TYPES = ("image/jpeg", "image/png", "image/gif", "image/webp")
 
+_IMAGE_MARKS = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG": "image/png", b"GIF8": "image/gif"}
 _BLOCK_TYPES_BY_ROLE = {
     "user": frozenset(
         [
@@ -76,6 +77,7 @@ class MessageWalk:
     def __init__(self, conversation: Conversation, version: str) -> None:
         self._conversation = conversation
         self._version = version
+        self._takes_system = version == NEW_VERSION or takes_system_messages(conversation.model)
         self._call_ids: set[str] = set()
         self.characters = 0
 
@@ -126,11 +128,11 @@ class MessageWalk:
         for name in ("role", "content"):
             if name not in message:
                 raise invalid(f"{place}.{name}: Field required")
-        for name in message:
-            if name not in ("role", "content"):
-                raise invalid(f"{place}.{name}: Extra inputs are not permitted")
         role = message["role"]
-        if role == "system" and (self._version == OLD_VERSION or position == 0):
+        for name in message:
+            if name not in ("role", "content") and (name, role) != ("output_config", "system"):  # of the next turn only
+                raise invalid(f"{place}.{name}: Extra inputs are not permitted")
+        if role == "system" and (position == 0 or not self._takes_system):
             raise invalid(
                 'messages: Unexpected role "system". The Messages API accepts a top-level `system` parameter, not '
                 '"system" as an input message role.'
@@ -148,11 +150,14 @@ class MessageWalk:
         calls: list[str] = []
         answered: dict[int | str, str] = {}
         conversation = self._conversation
+        may_be_empty = role == "system" or (
+            is_last and role == "assistant"
+        )  # a system message may bring settings alone
         if role == "user":
             conversation.tool_results = []
             conversation.last_user_text = ""
         if isinstance(content, str):
-            if not content and not (is_last and role == "assistant"):
+            if not content and not may_be_empty:
                 raise invalid(
                     f"{place}: all messages must have non-empty content except for the optional final assistant message"
                 )
@@ -164,7 +169,7 @@ class MessageWalk:
             return calls, answered
         if not isinstance(content, list):
             raise invalid(f"{place}.content: Input should be a valid list")
-        if not content and not (is_last and role == "assistant"):
+        if not content and not may_be_empty:
             raise invalid(
                 f"{place}: all messages must have non-empty content except for the optional final assistant message"
             )
@@ -232,6 +237,12 @@ class MessageWalk:
                 raise invalid(f"{place}.base64.data: invalid base64 data") from None
             if not decoded:
                 raise invalid(f"{place}.base64: image cannot be empty")
+            true = next((kind for mark, kind in _IMAGE_MARKS.items() if decoded.startswith(mark)), source["media_type"])
+            if true != source["media_type"]:
+                raise invalid(
+                    f"{place}.base64: The image was specified using the {source['media_type']} media type, but the "
+                    f"image appears to be a {true} image"
+                )
             self._conversation.image_media_types.append(source["media_type"])
         elif kind == "url":
             if not isinstance(source.get("url"), str) or not source["url"].startswith("https://"):

@@ -49,6 +49,12 @@ def omits_thinking(model: str) -> bool:
     return known is not None and known[1] >= (4, 7)
 
 
+def takes_system_messages(model: str) -> bool:
+    """Whether `role: "system"` may stand among the messages, after the first: 4.8 and newer, without a beta header."""
+    known = generation(model)
+    return known is not None and known[1] >= (4, 8)
+
+
 def check_model_rules(body: dict[str, Any], model: str) -> None:
     """Refuses what this model does not take. `body` is otherwise valid."""
     known = generation(model)

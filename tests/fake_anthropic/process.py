@@ -57,6 +57,10 @@ class FakeAnthropic:
             raise ValueError(reply.json()["error"])
         return self._json(reply)
 
+    def scripts(self, *each: dict[str, Any]) -> None:
+        """Set behaviours that hold one after another, each for its `times`; then the default."""
+        self._json(self._control.post("/script", json=list(each)))
+
     def reset(self) -> None:
         """Back to the default behaviour, listener open, default keys."""
         self._json(self._control.post("/reset"))

@@ -143,6 +143,18 @@ def parse(given: object) -> Script:
     return script
 
 
+def parse_each(given: list[Any]) -> list[Script]:
+    """Scripts that hold one after another. Raises ScriptError as `parse` does, and where one would never end."""
+    scripts = [parse(each) for each in given]
+    if not scripts:
+        raise ScriptError("a list of scripts holds one at least")
+    if any(script.times is None for script in scripts[:-1]):
+        raise ScriptError("times: each script of a list needs it, but for the last")
+    if any(script.refuse or script.black_hole for script in scripts):
+        raise ScriptError("refuse, black_hole: not in a list, as they close the listener")
+    return scripts
+
+
 def _check_together(script: Script) -> None:
     if script.refuse and script.black_hole:
         raise ScriptError("refuse, black_hole: only one of them")

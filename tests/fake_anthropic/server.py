@@ -34,6 +34,7 @@ class FakeApi:
         self.journal = Journal()
         self.script: Script = DEFAULT
         self.times_left: int | None = None
+        self._next_scripts: tuple[Script, ...] = ()
         self.valid_keys: Collection[str] | None = None
         self._numbers = itertools.count(1)
         self._limit_headers: CIMultiDict[str] = CIMultiDict()
@@ -60,16 +61,18 @@ class FakeApi:
     def _on_accept(self) -> None:
         self.journal.connections_accepted += 1
 
-    async def set_script(self, script: Script) -> None:
-        """Make a script hold. Returns when the listener is in the state it asks for."""
-        self.script = script
-        self.times_left = script.times
+    async def set_script(self, script: Script, *after: Script) -> None:
+        """Make a script hold, and `after` it the next ones. Returns when the listener is in the state it asks for."""
+        self._begin(script, *after)
         if script.refuse:
             await self.listener.refuse()
         elif script.black_hole:
             await self.listener.black_hole()
         else:
             await self.listener.open()
+
+    def _begin(self, script: Script = DEFAULT, *after: Script) -> None:
+        self.script, self.times_left, self._next_scripts = script, script.times, after
 
     def _script_for(self, kind: str) -> Script:
         script = self.script
@@ -78,7 +81,7 @@ class FakeApi:
         if self.times_left is not None:
             self.times_left -= 1
             if self.times_left == 0:
-                self.script, self.times_left = DEFAULT, None
+                self._begin(*self._next_scripts)
         return script
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:

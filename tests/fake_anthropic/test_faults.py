@@ -89,6 +89,14 @@ def test_scripts_that_make_no_sense(fake: FakeAnthropic, fields: dict[str, Any],
         fake.script(**fields)
 
 
+def test_one_script_after_another(fake: FakeAnthropic, http: httpx.Client) -> None:
+    """Each for its times, then the default."""
+    fake.scripts({"status": 529, "times": 1}, {"text": "So.", "times": 2}, {"status": 503, "times": 1})
+    assert [http.post("/v1/messages", json=BODY).status_code for _ in range(5)] == [529, 200, 200, 503, 200]
+    refused = httpx.post(f"{fake.control_url}/script", json=[{"status": 529}, {"text": "So."}], trust_env=False)
+    assert refused.json() == {"error": "times: each script of a list needs it, but for the last"}
+
+
 def test_paths_and_times(fake: FakeAnthropic, http: httpx.Client) -> None:
     """A script holds for the paths it names, for the number of requests it names."""
     fake.script(paths="messages", status=529, times=2)

@@ -120,6 +120,12 @@ def post(fake: FakeAnthropic, body: Any, headers: dict[str, str] | None = None) 
             "messages: text content blocks must be non-empty",
         ),
         (request(messages=[{"role": "system", "content": "x"}]), {}, 400, 'messages: Unexpected role "system"'),
+        (
+            request(model="claude-sonnet-4-6", messages=[HI, {"role": "system", "content": "x"}]),
+            {},
+            400,
+            'messages: Unexpected role "system"',
+        ),
         (request(messages=[{"role": "tool", "content": "x"}]), {}, 400, 'messages: Unexpected role "tool"'),
         (request(messages=[RESULT]), {}, 400, "messages.0.content.0: unexpected `tool_use_id` found in `tool_result`"),
         (request(messages=[HI, CALL, HI]), {}, 400, "messages.1: `tool_use` ids were found without `tool_result`"),
@@ -171,6 +177,9 @@ def test_refused(fake: FakeAnthropic, body: Any, headers: dict[str, str], status
         (request(messages=[HI, {"role": "assistant", "content": "So"}]), {}),  # an older model takes a prefill
         (request(system=[{"type": "text", "text": "Be kind."}], metadata={"user_id": "u"}), NEW),
         (request(), {"x-api-key": "", "authorization": "Bearer sk-ant-good"}),
+        # as Claude Code sends it
+        (request(model="claude-opus-5-5", messages=[HI, {"role": "system", "content": "x", "output_config": {}}]), {}),
+        (request(model="claude-opus-5-5", messages=[HI, {"role": "system", "content": [], "output_config": {}}]), {}),
     ],
 )
 def test_accepted(fake: FakeAnthropic, body: Any, headers: dict[str, str]) -> None:

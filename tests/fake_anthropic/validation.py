@@ -103,6 +103,7 @@ def check_messages_request(raw: bytes, version: str, *, counting: bool = False) 
     _read_thinking(body, conversation, counting=counting)
     _read_output_format(body, conversation)
     _check_metadata(body.get("metadata"))
+    check_cache_marks(body)
     check_model_rules(body, model)
     walk = MessageWalk(conversation, version)
     walk.system(body.get("system"))
@@ -235,8 +236,33 @@ def _read_thinking(body: dict[str, Any], conversation: Conversation, *, counting
         conversation.thinking_omitted = (thinking.get("display") or default) == "omitted"
 
 
+def check_cache_marks(body: dict[str, Any]) -> None:
+    """At most four marks, each of a known kind, none inside a tool's result, none longer than one before it."""
+    system = body.get("system")
+    messages = [message.get("content") for message in body["messages"] if isinstance(message, dict)]
+    blocks = [
+        block for content in (body.get("tools"), system, *messages) if isinstance(content, list) for block in content
+    ]
+    marks = [block["cache_control"] for block in blocks if isinstance(block, dict) and block.get("cache_control")]
+    if len(marks) > 4:
+        raise invalid(f"A maximum of 4 blocks with cache_control may be provided. Found {len(marks)}.")
+    short = False
+    for mark in marks:
+        if not isinstance(mark, dict) or mark.get("type") != "ephemeral" or mark.get("ttl", "5m") not in ("5m", "1h"):
+            raise invalid("cache_control: Input should be 'ephemeral', with a ttl of '5m' or '1h'")
+        if short and mark.get("ttl") == "1h":
+            raise invalid("cache_control.ttl: a ttl='1h' block must not come after a ttl='5m' block")
+        short = short or mark.get("ttl") != "1h"
+    for block in blocks:
+        parts = block.get("content") if isinstance(block, dict) and block.get("type") == "tool_result" else None
+        if isinstance(parts, list) and any(isinstance(part, dict) and "cache_control" in part for part in parts):
+            raise invalid("tool_result.content: cache_control is not permitted here")
+
+
 def _check_metadata(metadata: object) -> None:
     user = metadata.get("user_id") if isinstance(metadata, dict) else None
+    if isinstance(user, str) and re.search(r"\S@\S+\.\S|^\+?[\d\s().-]{7,}$", user):
+        raise invalid("metadata.user_id: user_id appears to contain an email address or a phone number")
     if user is not None and (not isinstance(user, str) or len(user) > 256):
         raise invalid("metadata.user_id: String should have at most 256 characters")
 

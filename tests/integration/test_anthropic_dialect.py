@@ -223,7 +223,8 @@ def test_notices_are_out_of_the_history_before_claude_sees_it(keyed: Stack, anth
     ]
     assert ask(keyed, messages=history, metadata={"user_id": "u"}).headers["X-Served-By"] == "claude"
     seen = anthropic.requests()[-1]["body"]
-    assert seen["messages"][1]["content"] == [{"type": "text", "text": "Hello."}]
+    [said] = seen["messages"][1]["content"]
+    assert (NOTICE in said["text"], said["text"].endswith("\n\nHello.")) == (False, True)  # labelled for Claude instead
     assert seen["messages"][2] == history[2]
     assert seen["metadata"] == {"user_id": "u"}
 

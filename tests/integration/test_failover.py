@@ -4,6 +4,7 @@ import threading
 import time
 
 from fake_anthropic.process import FakeAnthropic
+from gateway.settings import DEFAULT_MARK as MARK
 from gateway.settings import DEFAULT_NOTICE as NOTICE
 from stack import Stack
 
@@ -47,20 +48,25 @@ def test_an_outage_loses_nothing(keyed: Stack, anthropic: FakeAnthropic) -> None
 
 
 def test_the_notice_marks_each_change(keyed: Stack, anthropic: FakeAnthropic) -> None:
-    """Claude without it, the first local answer with it, the next without, and again after Claude was back."""
-    question = "A conversation through two outages."
+    """Claude without it, the first local answer with it, the next with the mark, and again after Claude was back."""
+    history: list[dict[str, str]] = []
 
-    def notice_said() -> bool:
-        text: str = keyed.ask(question).json()["choices"][0]["message"]["content"]
-        return text.startswith(NOTICE)
+    def addition() -> str | None:
+        history.append({"role": "user", "content": "A conversation through two outages."})
+        text: str = keyed.ask(messages=history, max_tokens=8).json()["choices"][0]["message"]["content"]
+        history.append({"role": "assistant", "content": text})
+        return "notice" if text.startswith(NOTICE) else "mark" if text.endswith(f" {MARK}") else None
 
-    assert not notice_said()
+    assert addition() is None
     for _ in range(2):
         anthropic.script(refuse=True)
-        assert [notice_said(), notice_said()] == [True, False]
+        assert [addition(), addition(), addition()] == ["notice", "mark", "mark"]
         anthropic.reset()
         keyed.wait_for_backend("claude", FAILBACK_SECONDS)
-        assert not notice_said()
+        assert addition() is None
+    sent = [message["content"] for message in anthropic.requests()[-1]["body"]["messages"]]
+    assert NOTICE not in str(sent)
+    assert MARK not in str(sent)
 
 
 def test_the_metrics_tell_the_story(keyed: Stack, anthropic: FakeAnthropic) -> None:

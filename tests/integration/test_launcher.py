@@ -64,6 +64,12 @@ REFUSED = [
     ("a missing model", {"LOCAL_MODEL": "/nowhere/model.gguf"}, "/nowhere/model.gguf"),
     ("open to the world", {"PILOT_BIND": "0.0.0.0"}, "PILOT_KEYS"),
     ("a short key", {"PILOT_KEYS": "secret"}, "shorter than 16"),
+    (
+        "a page with a path",
+        {"PILOT_ORIGINS": "https://chat.example/app"},
+        "https://chat.example/app, which is no origin",
+    ),
+    ("a cache that is neither on nor off", {"CLAUDE_CACHE": "sometimes"}, "CLAUDE_CACHE"),
     ("a path too long for a socket", {"PILOT_RUN_DIR": f"/tmp/{'x' * 100}"}, "PILOT_RUN_DIR"),
 ]
 

@@ -56,10 +56,12 @@ def test_a_streamed_tool_round_trip(client: openai.OpenAI, anthropic: FakeAnthro
     ]
     told = client.chat.completions.create(model="pilot", messages=history, tools=[WEATHER])
     assert told.choices[0].message.content == "Claude here. The tool said: no such city"
-    sent = anthropic.requests()[-1]["body"]["messages"]
-    assert sent[-1]["content"] == [
-        {"type": "tool_result", "tool_use_id": call.id, "content": "no such city", "is_error": True}
+    sent = anthropic.requests()[-1]["body"]
+    mark = {"cache_control": {"type": "ephemeral"}}  # ours, as this client makes none
+    assert sent["messages"][-1]["content"] == [
+        {"type": "tool_result", "tool_use_id": call.id, "content": "no such city", "is_error": True, **mark}
     ]
+    assert [mark.items() <= tool.items() for tool in sent["tools"]] == [True]
 
 
 def test_an_image_and_a_document_reach_claude(client: openai.OpenAI, anthropic: FakeAnthropic) -> None:

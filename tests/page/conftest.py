@@ -3,8 +3,6 @@
 import asyncio
 import os
 import shutil
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -35,15 +33,6 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-class LitStack(Stack):
-    """A stack whose rooms can be stopped for a while."""
-
-    def supervise(self, order: str, room: str) -> None:
-        """`stop` or `start` a room, and wait until that is done."""
-        command = [sys.executable, "-m", "supervisor.supervisorctl", "-s", f"unix://{self.run_dir}/supervisor.sock"]
-        subprocess.run([*command, order, room], check=True, capture_output=True, timeout=60)
-
-
 @pytest.fixture(scope="session")
 def _fake() -> Iterator[FakeAnthropic]:
     with FakeAnthropic() as fake:
@@ -71,8 +60,8 @@ def yesterday(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def _lit(_fake: FakeAnthropic, yesterday: Path) -> Iterator[LitStack]:
-    with LitStack(
+def _lit(_fake: FakeAnthropic, yesterday: Path) -> Iterator[Stack]:
+    with Stack(
         ANTHROPIC_API_KEY=KEY,
         ANTHROPIC_BASE_URL=_fake.base_url,
         CLAUDE_PROBE_SECONDS="1",
@@ -89,7 +78,7 @@ def claude(_fake: FakeAnthropic) -> FakeAnthropic:
 
 
 @pytest.fixture
-def lit(claude: FakeAnthropic, _lit: LitStack) -> LitStack:
+def lit(claude: FakeAnthropic, _lit: Stack) -> Stack:
     """A stack with a key, and Claude answering."""
     _lit.wait_for_backend("claude", 70)
     wait_for("the local model is ready", lambda: _lit.status()["local"]["ready"], 60)

@@ -8,9 +8,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from fake_anthropic.process import FakeAnthropic
-from page.conftest import LitStack
 from page.watching import DESKTOP, PATIENCE_MILLISECONDS, PHONE, opened, violations, wait_for_brain, wait_for_contact
-from stack import REPOSITORY, wait_for
+from stack import REPOSITORY, Stack, wait_for
 
 SCREENSHOTS = REPOSITORY / "docs" / "screenshots"
 LOOKS = [(theme, size) for theme in ("light", "dark") for size in ("desktop", "phone")]
@@ -29,7 +28,7 @@ def inspect(page: Page, state: str) -> None:
             page.screenshot(path=SCREENSHOTS / f"{state}-{theme}-{size}.png", animations="disabled")
 
 
-def test_claude_and_fallback_and_back_without_a_reload(browser: Browser, lit: LitStack, claude: FakeAnthropic) -> None:
+def test_claude_and_fallback_and_back_without_a_reload(browser: Browser, lit: Stack, claude: FakeAnthropic) -> None:
     """The page follows an outage live: Claude, the small model with the reason and what to do, Claude again."""
     for question in ("Hello.", "How are you?"):
         lit.ask(question)
@@ -56,7 +55,7 @@ def test_claude_and_fallback_and_back_without_a_reload(browser: Browser, lit: Li
         assert page.evaluate("window.never_reloaded")
 
 
-def test_nobody(browser: Browser, lit: LitStack, claude: FakeAnthropic) -> None:
+def test_nobody(browser: Browser, lit: Stack, claude: FakeAnthropic) -> None:
     """With both brains away the flame is out, and the page says of both why."""
     with opened(browser, lit.url, viewport=DESKTOP) as page:
         wait_for_brain(page, "claude")
@@ -78,7 +77,7 @@ def test_nobody(browser: Browser, lit: LitStack, claude: FakeAnthropic) -> None:
         wait_for_brain(page, "claude")
 
 
-def test_lost_contact_is_said_and_mends_itself(browser: Browser, lit: LitStack) -> None:
+def test_lost_contact_is_said_and_mends_itself(browser: Browser, lit: Stack) -> None:
     """A stopped gateway ends its streams at once; the page says so, and is live again without a reload."""
     with opened(browser, lit.url, viewport=DESKTOP) as page:
         page.evaluate("window.never_reloaded = true")
@@ -99,7 +98,7 @@ def test_lost_contact_is_said_and_mends_itself(browser: Browser, lit: LitStack) 
 
 
 @pytest.mark.parametrize("brain", ["claude", "local"])
-def test_the_ask_box(browser: Browser, lit: LitStack, claude: FakeAnthropic, brain: str) -> None:
+def test_the_ask_box(browser: Browser, lit: Stack, claude: FakeAnthropic, brain: str) -> None:
     """By keyboard alone: the answer streams in as text, and its author is named."""
     with opened(browser, lit.url, viewport=PHONE) as page:
         wait_for_brain(page, "claude")
@@ -119,7 +118,7 @@ def test_the_ask_box(browser: Browser, lit: LitStack, claude: FakeAnthropic, bra
         assert page.locator("#question").get_attribute("maxlength") == "2000"
 
 
-def test_markup_from_outside_shows_as_text(browser: Browser, lit: LitStack) -> None:
+def test_markup_from_outside_shows_as_text(browser: Browser, lit: Stack) -> None:
     """A model name and a detail that hold HTML are shown, not obeyed."""
     evil = '<img src=x onerror="window.hurt=1"><b>model</b>'
     with opened(browser, lit.url, viewport=PHONE) as page:
@@ -135,7 +134,18 @@ def test_markup_from_outside_shows_as_text(browser: Browser, lit: LitStack) -> N
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
 
 
-def test_the_history_survives_a_restart_of_the_gateway(lit: LitStack) -> None:
+def test_what_was_held_back_for_claude_shows(browser: Browser, lit: Stack) -> None:
+    """A line with how many, and none while there is nothing to say."""
+    with opened(browser, lit.url, viewport=PHONE) as page:
+        wait_for_brain(page, "claude")
+        status = lit.status()
+        page.evaluate("status => render(status)", status | {"refused_side_tasks": 3})
+        expect(page.locator("#held-back")).to_have_text("Held back for Claude alone, and refused: 3.")
+        page.evaluate("status => render(status)", status | {"refused_side_tasks": 0})
+        expect(page.locator("#held-back")).to_be_hidden()
+
+
+def test_the_history_survives_a_restart_of_the_gateway(lit: Stack) -> None:
     """Since when, the last changes and the counts are those of before."""
     lit.ask("For the record.")
     before = lit.status()
@@ -151,7 +161,7 @@ def test_the_history_survives_a_restart_of_the_gateway(lit: LitStack) -> None:
     assert after["day"]["slots"].count("c") > 80  # the day before this stack was started
 
 
-def test_the_page_is_shut_in(lit: LitStack) -> None:
+def test_the_page_is_shut_in(lit: Stack) -> None:
     """Its policy lets in nothing from elsewhere and nothing inline, and there is nothing inline in it."""
     answer = lit.client.get("/")
     policy = answer.headers["Content-Security-Policy"]

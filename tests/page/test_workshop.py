@@ -12,9 +12,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from page.conftest import LitStack
 from page.watching import PATIENCE_MILLISECONDS, opened
-from stack import REPOSITORY, free_port, wait_for
+from stack import REPOSITORY, Stack, free_port, wait_for
 
 SAMPLES = REPOSITORY / "docs" / "workshop"
 PILOT_KEY = "correct-horse-battery-1"
@@ -23,9 +22,9 @@ POLICY = "default-src 'none'; script-src 'self'; connect-src 'self'; frame-src '
 
 
 @pytest.fixture(scope="module")
-def pilot() -> Iterator[LitStack]:
+def pilot() -> Iterator[Stack]:
     """A Pilot Light with a key, and the local model answering."""
-    with LitStack(PILOT_KEYS=PILOT_KEY) as stack:
+    with Stack(PILOT_KEYS=PILOT_KEY) as stack:
         stack.client.headers["x-api-key"] = PILOT_KEY
         yield stack
 
@@ -49,7 +48,7 @@ def running(command: list[str], port: int, **environment: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def dashboard(pilot: LitStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def dashboard(pilot: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """An nginx that serves the samples' pages and holds custom_element.conf."""
     folder, port = tmp_path_factory.mktemp("dashboard"), free_port()
     location = (SAMPLES / "custom_element.conf").read_text()
@@ -73,7 +72,7 @@ http {{
         yield url
 
 
-def test_the_fragment_through_a_backend(browser: Browser, pilot: LitStack) -> None:
+def test_the_fragment_through_a_backend(browser: Browser, pilot: Stack) -> None:
     """HTMX takes in the fragment, follows a stopped gateway, and comes back; the key never reaches the browser."""
     if not HTMX.exists():
         missing = "HTMX is not installed, so its sample is not tested: apt-get install libjs-htmx."
@@ -98,7 +97,7 @@ def test_the_fragment_through_a_backend(browser: Browser, pilot: LitStack) -> No
         assert PILOT_KEY not in page.content()
 
 
-def test_the_custom_element_behind_the_same_origin(browser: Browser, dashboard: str, pilot: LitStack) -> None:
+def test_the_custom_element_behind_the_same_origin(browser: Browser, dashboard: str, pilot: Stack) -> None:
     """Live under a strict policy: local, lost while the gateway is away, and local again."""
     with opened(browser, f"{dashboard}/custom_element.html") as page:
         light = page.locator("pilot-light")

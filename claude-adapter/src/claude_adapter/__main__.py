@@ -1,5 +1,6 @@
 """`python -m claude_adapter`: listen on `$PILOT_RUN_DIR/claude.sock`."""
 
+import contextlib
 import gc
 import logging
 import signal
@@ -55,7 +56,8 @@ def main() -> None:
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
     try:
-        Server(config).run()
+        with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it once more when all has ended
+            Server(config).run()
     finally:
         path.unlink(missing_ok=True)
 

@@ -51,6 +51,13 @@ _ROWS = (
         "Anthropic has revoked this token.",
         "Set a new API key.",
     ),
+    # langgenius/dify-official-plugins#3784, SenteLabsAI/OpenExecutive#128
+    _row(
+        r"(anthropic-workspace-id is required\b|this api key is not scoped to a workspace\b)",
+        "permission",
+        "This API key belongs to no workspace.",
+        "Set ANTHROPIC_API_KEY to a key that was made in one.",
+    ),
     # anthropics/claude-code#2656
     _row(
         r"access to anthropic models is not allowed from\b",

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from claude_adapter.availability.breaker import Breaker
 from claude_adapter.availability.drill import drill_seconds
+from claude_adapter.availability.patience import PatienceRules
 from claude_adapter.availability.probe import Prober, name_of
 from claude_adapter.availability.reasons import Fallback, ProbeResult
 from claude_adapter.availability.recent_reasons import RecentReasons
@@ -52,7 +53,6 @@ def create_app(settings: Settings) -> ASGIApp:
         settings.anthropic_base_url,
         proxy_for(settings.anthropic_base_url),
         settings.claude_connect_seconds,
-        metrics.retries.labels("connect").inc,
     )
 
     def on_open(reason: str) -> None:
@@ -74,6 +74,7 @@ def create_app(settings: Settings) -> ASGIApp:
 
     prober = Prober(breaker, claude.probe, settings.claude_probe_seconds, on_probe)
     silence = SilenceWatch(prober.once)
+    patience = PatienceRules(settings.claude_patience_seconds, settings.claude_tool_patience_seconds)
     secret = settings.anthropic_api_key
     key = ApiKey(secret.get_secret_value() if secret else None, settings.anthropic_api_key_file, on_key)
 
@@ -88,7 +89,7 @@ def create_app(settings: Settings) -> ASGIApp:
         await claude.close()
 
     def endpoint(exchange: type[Exchange]) -> Endpoint:
-        return Endpoint(exchange, settings, claude, breaker, reasons, metrics, silence)
+        return Endpoint(exchange, settings, claude, breaker, reasons, metrics, silence, patience)
 
     endpoints = {path: endpoint(exchange) for path, exchange in _EXCHANGES.items()}
     routes: list[BaseRoute] = [Route(path, asked, methods=["POST"]) for path, asked in endpoints.items()]

@@ -12,24 +12,25 @@ _ANTHROPIC_TYPES = {400: "invalid_request_error", 404: "not_found_error", 413: "
 
 
 class BadRequestError(Exception):
-    """The client's own mistake, found here: answered with `status` and an error that names the field."""
+    """The client's own mistake: answered with `status` and an error that names the field, where it was found here."""
 
-    def __init__(self, message: str, param: str | None = None, *, status: int = 400) -> None:
+    def __init__(self, message: str, param: str | None = None, *, status: int = 400, code: str | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.param = param
         self.status = status
+        self.code = code  # where OpenAI has one for it
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorDialect:
     """How an API says that something is wrong.
 
-    `mistake(message, param, status)` is the body for a client's mistake, and `event(detail, reason)` what ends a stream
-    that cannot be finished, as one SSE event.
+    `mistake(error)` is the body for a client's mistake, and `event(detail, reason)` what ends a stream that cannot be
+    finished, as one SSE event.
     """
 
-    mistake: Callable[[str, str | None, int], bytes]
+    mistake: Callable[[BadRequestError], bytes]
     event: Callable[[str, str], bytes]
 
 
@@ -45,12 +46,12 @@ def anthropic_error_body(message: str, kind: str, *, reason: str | None = None) 
 
 
 OPENAI = ErrorDialect(
-    mistake=lambda message, param, _status: error_body(message, "invalid_request_error", param=param),
+    mistake=lambda error: error_body(error.message, "invalid_request_error", param=error.param, code=error.code),
     event=lambda detail, reason: b"data: " + error_body(detail, "server_error", code=reason) + b"\n\n",
 )
 ANTHROPIC = ErrorDialect(
-    mistake=lambda message, _param, status: anthropic_error_body(
-        message, _ANTHROPIC_TYPES.get(status, "invalid_request_error")
+    mistake=lambda error: anthropic_error_body(
+        error.message, _ANTHROPIC_TYPES.get(error.status, "invalid_request_error")
     ),
     event=lambda detail, reason: (
         b"event: error\ndata: " + anthropic_error_body(detail, "api_error", reason=reason) + b"\n\n"

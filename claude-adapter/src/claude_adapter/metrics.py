@@ -35,7 +35,7 @@ class Metrics:
             "pilotlight_claude_requests", "Requests meant for Claude, by outcome.", ["outcome"], registry=registry
         )
         self.retries = Counter(
-            "pilotlight_claude_retries", "Requests that were sent to Claude once more.", ["reason"], registry=registry
+            "pilotlight_claude_retries", "Requests that were sent to Claude again.", ["reason"], registry=registry
         )
         self.input_tokens = Counter("pilotlight_claude_input_tokens", "Tokens Claude read.", registry=registry)
         self.output_tokens = Counter("pilotlight_claude_output_tokens", "Tokens Claude wrote.", registry=registry)
@@ -45,7 +45,8 @@ class Metrics:
             self.requests.labels(outcome)
         for result in ("ok", "unproven"):
             self.probes.labels(result)
-        self.retries.labels("connect")
+        for reason in ("connect", "overloaded", "rate_limit", "server_error", "timeout"):
+            self.retries.labels(reason)
 
     def render(self, view: View) -> bytes:
         """The exposition text, with the breaker as `view` shows it now."""

@@ -2,6 +2,7 @@
 
 from functools import cache
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -27,8 +28,12 @@ class Settings(BaseSettings):
     claude_first_token_seconds: float = Field(30.0, gt=0, allow_inf_nan=False)
     claude_stall_seconds: float = Field(30.0, gt=0, allow_inf_nan=False)
     claude_probe_seconds: float = Field(2.0, gt=0, allow_inf_nan=False)
+    # What Claude's longest answer in one piece leaves of the 660 s after which nginx gives up is the most.
+    claude_patience_seconds: float = Field(2.0, ge=0, le=50)
+    claude_tool_patience_seconds: float = Field(20.0, ge=0, le=50)
     claude_connect_seconds: float = Field(2.0, gt=0, allow_inf_nan=False)
     claude_max_tokens: int = Field(8192, gt=0)
+    claude_cache: Literal["on", "off"] = "on"
     pilot_aliases: str = ""
     pilot_run_dir: Path = Path(".run")
 
@@ -66,13 +71,18 @@ def proxy_for(url: str) -> str | None:
         return None
     try:
         parts = urlsplit(proxy)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        usable = parts.scheme in ("http", "https") and parts.port != 0 and _is_host(parts.hostname or "")
     except ValueError:
         usable = False
     if not usable:
         name = f"{target.scheme.upper()}_PROXY"
         raise BadSettingError(f"{name}: must be an address such as http://proxy.example:3128, or unset.")
     return proxy
+
+
+def _is_host(name: str) -> bool:
+    """Whether it can be looked up. Raises `ValueError` for parts of a name that are empty or too long."""
+    return name.encode("idna") != b"" and not any(character.isspace() for character in name)
 
 
 @cache

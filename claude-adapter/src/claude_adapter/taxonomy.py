@@ -6,7 +6,7 @@ Sources: Anthropic's error documentation, gathered in docs; reasons are the clos
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal
@@ -17,7 +17,7 @@ from claude_adapter.account_errors import account_error, own_words
 from claude_adapter.availability.reasons import Fallback, Reason
 
 ConnectionProblem = Literal[
-    "refused", "reset", "dns", "tls", "unreachable", "connect_timeout", "read_timeout", "not_http"
+    "refused", "reset", "dead", "dns", "tls", "unreachable", "connect_timeout", "read_timeout", "not_http"
 ]
 
 
@@ -27,6 +27,11 @@ class ClientError:
 
     status: int
     message: str
+
+    @property
+    def code(self) -> str | None:
+        """OpenAI's code for it, where clients act on one: they make the conversation shorter."""
+        return "context_length_exceeded" if _TOO_LONG.match(self.message) else None
 
 
 Verdict = Fallback | ClientError
@@ -52,11 +57,18 @@ _WRONG_PATH = (
     "Nothing at ANTHROPIC_BASE_URL answers Messages: set it to the address before /v1/messages, "
     "such as https://api.anthropic.com."
 )
+# As Anthropic and those who pass its models on say it: crmne/ruby_llm#755, anthropics/claude-code#2846; Bedrock's.
+_TOO_LONG = re.compile(
+    r"(prompt is too long|input is too long|input length and `?max_tokens`? exceed|.{0,80}\b(exceeds?|larger than) the "
+    r"(model'?s )?(maximum )?(context|number of tokens))",
+    re.IGNORECASE,
+)
 _MODEL = re.compile(r"\bmodel\b", re.IGNORECASE)
 
 _CONNECTION: dict[ConnectionProblem, tuple[Reason, str]] = {
     "refused": ("connect", "The connection to Claude was refused: is ANTHROPIC_BASE_URL right and reachable?"),
     "reset": ("connect", "The connection to Claude broke."),
+    "dead": ("connect", "A kept connection to Claude had died."),
     "dns": ("connect", "Claude's host name could not be resolved: check this machine's DNS and ANTHROPIC_BASE_URL."),
     "tls": ("connect", "The TLS handshake with Claude failed: check the clock, the CA certificates and any proxy."),
     "unreachable": ("connect", "Claude cannot be reached from here: check this machine's network."),
@@ -69,7 +81,13 @@ _CONNECTION: dict[ConnectionProblem, tuple[Reason, str]] = {
 def classify_connection(problem: ConnectionProblem) -> Fallback:
     """No response came: the reason by what the connection died of."""
     reason, detail = _CONNECTION[problem]
-    return Fallback(reason, detail, needs_evidence=problem in ("reset", "not_http"))
+    return Fallback(
+        reason,
+        detail,
+        needs_evidence=problem in ("reset", "dead", "not_http"),
+        is_transient=problem in ("reset", "dead"),
+        dead_connection=problem == "dead",
+    )
 
 
 def classify_response(status: int, headers: Mapping[str, str], body: bytes, now: datetime | None = None) -> Verdict:
@@ -77,7 +95,10 @@ def classify_response(status: int, headers: Mapping[str, str], body: bytes, now:
     document = _document(body)
     if status in (404, 405) and not _is_known(document):
         return _protocol(_WRONG_PATH, status)
-    return _classify(status, _error_in(document), _retry_after_seconds(headers.get("retry-after"), now))
+    verdict = _classify(status, _error_in(document), _retry_after_seconds(headers.get("retry-after"), now))
+    if isinstance(verdict, Fallback) and headers.get("x-should-retry") == "false":  # as the SDKs read it
+        return replace(verdict, is_transient=False)
+    return verdict
 
 
 def classify_event(event: Mapping[str, Any]) -> Verdict:
@@ -98,8 +119,13 @@ def classify_not_json(status: int) -> Fallback:
 
 
 def classify_broken(detail: str) -> Fallback:
-    """A stream that is no Messages stream, or not all of one."""
+    """A stream that is no Messages stream."""
     return _protocol(detail, None)
+
+
+def classify_ended_early() -> Fallback:
+    """A stream that is over before its reply is."""
+    return replace(classify_broken("Claude's stream ended before the reply was complete."), is_transient=True)
 
 
 def _protocol(detail: str, status: int | None) -> Fallback:
@@ -140,20 +166,23 @@ def _classify(status: int, error: Mapping[str, Any] | None, retry_after_seconds:
         case 404 if error is not None and _MODEL.search(own_words(error)):
             return Fallback("model_not_found", "Anthropic does not know this model: check its name.", None, status)
         case 408 | 504:
-            return Fallback("timeout", f"Anthropic answered {status} (timeout).", None, status, needs_evidence=True)
+            detail = f"Anthropic answered {status} (timeout)."
+            return Fallback("timeout", detail, retry_after_seconds, status, needs_evidence=True, is_transient=True)
         case 429 if _error_code(error) == "enforced_spend_limit_reached":
             return Fallback(
                 "quota", "The spend limit is reached: raise it in the Console.", retry_after_seconds, status
             )
         case 429:
-            return Fallback("rate_limit", "Anthropic's rate limit is reached.", retry_after_seconds, status)
+            is_short = retry_after_seconds is not None  # how short is patience's to judge
+            detail = "Anthropic's rate limit is reached."
+            return Fallback("rate_limit", detail, retry_after_seconds, status, is_transient=is_short)
         case 413:  # may be a CDN's page, which is still about the client's request
             return ClientError(status, message or "The request is too large: Claude accepts up to 32 MB.")
     if status == 529 or kind == "overloaded_error":
-        return Fallback("overloaded", "Anthropic is overloaded.", retry_after_seconds, status)
+        return Fallback("overloaded", "Anthropic is overloaded.", retry_after_seconds, status, is_transient=True)
     if status >= 500:
         detail = f"Anthropic answered {status}."
-        return Fallback("server_error", detail, retry_after_seconds, status, needs_evidence=True)
+        return Fallback("server_error", detail, retry_after_seconds, status, needs_evidence=True, is_transient=True)
     if 400 <= status < 500 and error is not None:
         return ClientError(status, message or f"Claude refused the request ({status}).")
     return _protocol(f"An unexpected {status} that is not the API's: is ANTHROPIC_BASE_URL right?", status)

@@ -1,5 +1,6 @@
 """Run the gateway on its Unix socket: `python -m gateway`."""
 
+import contextlib
 import gc
 import logging
 import socket
@@ -41,7 +42,8 @@ def main() -> int:
         timeout_graceful_shutdown=25,
     )
     try:
-        Server(config).run()
+        with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it once more when all has ended
+            Server(config).run()
     finally:
         path.unlink(missing_ok=True)
     return 0

@@ -15,17 +15,19 @@ from gateway.api_docs.openapi import describe
 from gateway.api_docs.routes import router as api_docs_pages
 from gateway.dialects.chat_completions.dialect import ChatCompletions
 from gateway.dialects.errors import AnthropicError, ApiError, OpenAIError
-from gateway.dialects.interface import Dialect
 from gateway.dialects.messages.dialect import CountTokens, Messages
 from gateway.dialects.responses.dialect import Responses
 from gateway.edge_refusals import counting_refusals
 from gateway.metrics import Metrics
 from gateway.models import Models, openai_shape, page
+from gateway.relay.conversation import ConversationReader
+from gateway.relay.eligibility import SideTaskRule
 from gateway.relay.exchange import Endpoint
-from gateway.relay.notice import Conversations
+from gateway.relay.notice import Wording
 from gateway.relay.rescue import RESCUE_LINE
 from gateway.relay.upstream import Upstream
-from gateway.settings import DEFAULT_NOTICE, Settings
+from gateway.settings import DEFAULT_MARK, DEFAULT_NOTICE, Settings
+from gateway.side_tasks import SideTasks
 from gateway.status.history import History
 from gateway.status.poller import Status
 from gateway.status.recorder import Recorder
@@ -34,6 +36,8 @@ from gateway.status.routes import router as status_pages
 
 _INTERNAL_ERROR = OpenAIError(500, "Pilot Light made a mistake. Its log says where.", "internal_error")
 _ANTHROPIC = "/anthropic"  # some clients want a base URL of its own for each dialect
+_CLAUDE = "/claude"  # and this one leads to Claude or to nobody
+_BASES = ("", _ANTHROPIC, _CLAUDE, _CLAUDE + _ANTHROPIC)
 
 
 class _Described(FastAPI):
@@ -50,17 +54,23 @@ def create_app(settings: Settings) -> ASGIApp:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         metrics = Metrics()
         status = Status(settings.pilot_run_dir, metrics, settings.pilot_notice)
-        notices = tuple(dict.fromkeys((settings.pilot_notice, DEFAULT_NOTICE, RESCUE_LINE)))
+        wording = Wording(
+            settings.pilot_notice,
+            settings.mark,
+            settings.pilot_notice_policy,
+            settings.pilot_handover == "labels",
+            ConversationReader({settings.pilot_notice, DEFAULT_NOTICE}, RESCUE_LINE, {settings.mark, DEFAULT_MARK}),
+        )
         upstream = Upstream(settings.pilot_run_dir / "brains.sock", status)
-        conversations = Conversations(settings.pilot_notice_policy)
-
-        def endpoint(dialect: Dialect) -> Endpoint:
-            return Endpoint(dialect, upstream, status, conversations, metrics, notices)
-
+        side_tasks = SideTaskRule(SideTasks.load(), settings.pilot_side_tasks)
+        for labels in side_tasks.labels:
+            metrics.refused_side_tasks.labels(*labels)
         for dialect in (ChatCompletions(), Responses(), Messages(), CountTokens()):
-            endpoints[dialect.path] = endpoint(dialect)
-            if isinstance(dialect, Messages):
-                endpoints[_ANTHROPIC + dialect.path] = endpoints[dialect.path]
+            for base in ("", _CLAUDE):
+                endpoint = Endpoint(dialect, upstream, status, metrics, wording, side_tasks, under_claude=bool(base))
+                endpoints[base + dialect.path] = endpoint
+                if isinstance(dialect, Messages):
+                    endpoints[base + _ANTHROPIC + dialect.path] = endpoint
         for path, asked in endpoints.items():
             app.router.routes.append(Route(path, asked, methods=["POST"]))  # answers the other methods with 405
         app.state.metrics, app.state.status = metrics, status
@@ -79,23 +89,23 @@ def create_app(settings: Settings) -> ASGIApp:
     app.include_router(status_pages)
     app.include_router(api_docs_pages)
 
-    @app.get("/v1/models")
-    @app.get(f"{_ANTHROPIC}/v1/models")
     async def models(request: Request) -> JSONResponse:
         """The names that can be asked for: Claude's, the local model's, and the one that takes what is best."""
-        found = await request.app.state.models.entries()
+        found = await _entries(request)
         if _speaks_anthropic(request):
             return JSONResponse(page(found, request.query_params))
         return JSONResponse({"object": "list", "data": [openai_shape(entry) for entry in found]})
 
-    @app.get("/v1/models/{name}")
-    @app.get(f"{_ANTHROPIC}/v1/models/{{name}}")
     async def model(request: Request, name: str) -> JSONResponse:
         """One of these names."""
-        for entry in await request.app.state.models.entries():
+        for entry in await _entries(request):
             if entry["id"] == name:
                 return JSONResponse(entry if _speaks_anthropic(request) else openai_shape(entry))
         raise _error(request, 404, f"There is no model '{name}'. GET /v1/models lists them.", "model_not_found")
+
+    for base in _BASES:
+        app.get(f"{base}/v1/models")(models)
+        app.get(f"{base}/v1/models/{{name}}")(model)
 
     @app.get("/healthz")
     async def healthz() -> JSONResponse:
@@ -128,8 +138,14 @@ def create_app(settings: Settings) -> ASGIApp:
     return entrance
 
 
+async def _entries(request: Request) -> list[dict[str, Any]]:
+    """The models that can be asked for at this path."""
+    found: Models = request.app.state.models
+    return await found.entries(with_local=not request.url.path.startswith(f"{_CLAUDE}/"))
+
+
 def _speaks_anthropic(request: Request) -> bool:
-    path = request.url.path
+    path = request.url.path.removeprefix(_CLAUDE)
     if path.startswith((_ANTHROPIC, "/v1/messages")):
         return True
     # The key itself ends at the edge, which says in its place that there was one.

@@ -43,7 +43,7 @@ class Metrics:
         self.requests = Counter(
             "pilotlight_requests_total",
             "Requests ended, by API dialect, the backend that answered, and outcome "
-            "(ok, rescued, client_error, client_gone, broken, nobody).",
+            "(ok, rescued, client_error, client_gone, broken, refused, nobody).",
             ["dialect", "backend", "outcome"],
             registry=self.registry,
         )
@@ -74,6 +74,13 @@ class Metrics:
             "pilotlight_edge_refusals_total",
             "Requests nginx refused at the edge: 401 no key, 413 too large, 429 too many at once, 503 nobody there.",
             ["status", "dialect"],
+            registry=self.registry,
+        )
+        self.refused_side_tasks = Counter(
+            "pilotlight_refused_side_tasks_total",
+            "Requests that only Claude may answer, refused because Claude could not: by the client's side task, or by "
+            "how the client asked for it (path, header).",
+            ["client", "task"],
             registry=self.registry,
         )
         self.notices = Counter(

@@ -31,14 +31,14 @@ class Models:
         self._of_claude: list[Json] = []
         self._asked_at = float("-inf")
 
-    async def entries(self) -> list[Json]:
+    async def entries(self, *, with_local: bool = True) -> list[Json]:
         """Every model in Anthropic's shape, with its context window under the names that agents look for."""
         await self._ask_claude()
         return entries(
             self._of_claude,
             self._status.claude.model,
             self._aliases,
-            self._status.local.model,
+            self._status.local.model if with_local else None,
             self._status.local.context_tokens,
         )
 

@@ -5,7 +5,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from gateway.dialects.errors import AnthropicError, OpenAIError
 
 _MESSAGE = "The request could not be understood: a header has a character that headers may not have. Leave it out."
-_ANTHROPIC_PATHS = (b"/anthropic/", b"/v1/messages")
+_ANTHROPIC_PATHS = tuple(base + path for base in (b"", b"/claude") for path in (b"/anthropic/", b"/v1/messages"))
 
 
 class Protocol(HttpToolsProtocol):

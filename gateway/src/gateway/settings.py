@@ -11,6 +11,7 @@ DEFAULT_NOTICE = (
     "I'm running on a smaller brain right now — Alexander's API connection is down. "
     "I can still chat but I'm not as sharp."
 )
+DEFAULT_MARK = "🕯"
 
 _LONGEST_DIRECTORY_BYTES = 90  # a socket's whole path may have 107
 
@@ -28,6 +29,18 @@ class Settings(BaseSettings):
     pilot_notice_policy: Literal["transition", "always", "never"] = Field(
         "transition", description="when the notice is said"
     )
+    pilot_mark: str = Field(
+        DEFAULT_MARK,
+        max_length=40,
+        pattern=r"^\S+$",
+        description="end of a local answer without notice, or `off`",
+    )
+    pilot_handover: Literal["labels", "off"] = Field(
+        "labels", description="whether Claude is told which answers the local model wrote"
+    )
+    pilot_side_tasks: Literal["claude", "any"] = Field(
+        "claude", description="who answers the requests that clients make by themselves"
+    )
     pilot_state_dir: Path | None = Field(
         None, description="directory of the history; default: `state` beside the sockets"
     )
@@ -36,6 +49,11 @@ class Settings(BaseSettings):
     def aliases(self) -> tuple[str, ...]:
         """The names before the `=` of each pair."""
         return tuple(pair.partition("=")[0] for pair in self.pilot_aliases.replace(",", " ").split())
+
+    @property
+    def mark(self) -> str:
+        """The mark; empty when there is to be none."""
+        return "" if self.pilot_mark == "off" else self.pilot_mark
 
     @property
     def state_dir(self) -> Path:

@@ -32,9 +32,10 @@ class View:
 class Admission(AbstractContextManager["Admission"]):
     """Leave to send one request. Leaving the `with` block without an outcome counts as neither good nor bad."""
 
-    __slots__ = ("_at", "_breaker", "_model", "_trials")
+    __slots__ = ("_at", "_breaker", "_model", "_trials", "on_trial")
 
-    def __init__(self, breaker: "Breaker", model: str, at: float, trials: list[Circuit]) -> None:
+    def __init__(self, breaker: "Breaker", model: str, at: float, trials: list[Circuit], *, on_trial: bool) -> None:
+        self.on_trial = on_trial  # a request has failed, and nobody has been answered since
         self._breaker = breaker
         self._model = model
         self._at = at
@@ -102,10 +103,19 @@ class Breaker:
         """Leave to send one request for `model`, or the reason why not."""
         if (refusal := self.refusal(model)) is not None:
             return refusal
-        trials = [circuit for circuit in self._circuits(model) if circuit.state == "half_open"]
+        circuits = self._circuits(model)
+        trials = [circuit for circuit in circuits if circuit.state == "half_open"]
         for circuit in trials:
             circuit.trial_taken = True
-        return Admission(self, model, self.clock(), trials)
+        doubted = any(circuit.unconfirmed for circuit in circuits) or self.unexplained() is not None
+        return Admission(self, model, self.clock(), trials, on_trial=doubted or bool(trials))
+
+    def refuses_until(self, model: str | None = None) -> float | None:
+        """While it refuses: when it will let a request try, where that is known."""
+        if self.clock() < self._drill_until:
+            return self._drill_until
+        open_ones = [circuit for circuit in self._circuits(model) if circuit.state == "open"]
+        return max((circuit.retry_at for circuit in open_ones if circuit.retry_at is not None), default=None)
 
     def succeeded(self, model: str, trials: list[Circuit]) -> None:
         """Called by an admission: its trials close, and flapping is forgiven step by step."""
@@ -117,6 +127,7 @@ class Breaker:
                 circuit.close(now)
             elif circuit.state == "closed":
                 circuit.opens = max(0, circuit.opens - 1)
+            circuit.unconfirmed = False
 
     def failed(self, model: str, cause: Fallback, admitted_at: float, asker: str) -> None:
         """Called by an admission. A request let in before the last change says nothing about the time since."""
@@ -128,6 +139,7 @@ class Breaker:
             return
         if not cause.needs_evidence:
             self._open(circuit, cause, now)
+            circuit.unconfirmed = True
             return
         if circuit.failed_at is not None:
             circuit.half_open(cause, now)
@@ -150,6 +162,8 @@ class Breaker:
             return
         now = self.clock()
         circuit = self._everything
+        for confirmed in (circuit, *self._models.values()):
+            confirmed.unconfirmed = False
         self.last_failure = (now, cause)
         if circuit.state == "open" and not cause.is_tried:
             circuit.cause, circuit.retry_at = cause, None
@@ -171,6 +185,7 @@ class Breaker:
         if self._everything.failed_at is not None:
             self._everything.close(now)
         for circuit in (self._everything, *self._models.values()):
+            circuit.unconfirmed = False
             if circuit.state == "open" and circuit.cause is not None:
                 circuit.opens = 1
                 circuit.retry_at = now if circuit.cause.is_tried else None

@@ -36,6 +36,7 @@ class Circuit:
     opens: int = 0
     trial_taken: bool = False
     proven: bool = True  # whether the probe that was answered proved that Claude can be used
+    unconfirmed: bool = False  # opened for what requests met; no probe has failed since, and no request been answered
     failed_at: float | None = None  # half open by what requests met, and no probe: the last of them
 
     def refresh(self, now: float) -> None:

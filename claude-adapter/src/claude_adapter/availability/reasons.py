@@ -39,7 +39,8 @@ class Row:
 
     `closed_by`: what proves that it is over: the free probe, or only a real request (`trial`); `itself` when it ends by
     itself. `probe_explains`: a failing probe may find a better reason. `of_one_model`: other models go on. `dead_line`:
-    as a probe's result it means that nothing can come any more for those who wait.
+    as a probe's result it means that nothing can come any more for those who wait. `may_pass`: it may be over in
+    seconds without anybody's doing, which a tool loop waits for.
     """
 
     words: Words
@@ -47,6 +48,7 @@ class Row:
     probe_explains: bool = False
     of_one_model: bool = False
     dead_line: bool = False
+    may_pass: bool = False
 
 
 _WAIT = "Nothing to do: I look again every few seconds and go back to Claude by myself."
@@ -95,12 +97,18 @@ REASONS: dict[Reason, Row] = {
         ),
         closed_by="trial",
         of_one_model=True,
+        may_pass=True,
     ),
     "overloaded": Row(
-        Words("Anthropic has more requests than it can answer just now.", _WAIT), closed_by="probe", of_one_model=True
+        Words("Anthropic has more requests than it can answer just now.", _WAIT),
+        closed_by="probe",
+        of_one_model=True,
+        may_pass=True,
     ),
     "server_error": Row(
-        Words("Anthropic has a fault on its side.", f"{_WAIT} status.anthropic.com may say more."), closed_by="probe"
+        Words("Anthropic has a fault on its side.", f"{_WAIT} status.anthropic.com may say more."),
+        closed_by="probe",
+        may_pass=True,
     ),
     "model_not_found": Row(
         Words(
@@ -117,6 +125,7 @@ REASONS: dict[Reason, Row] = {
         ),
         closed_by="probe",
         dead_line=True,
+        may_pass=True,
     ),
     "timeout": Row(
         Words(
@@ -125,6 +134,7 @@ REASONS: dict[Reason, Row] = {
         ),
         closed_by="probe",
         dead_line=True,
+        may_pass=True,
     ),
     # A Claude that lists its models and says nothing more would cost every request the whole wait, were a probe
     # believed.
@@ -132,8 +142,14 @@ REASONS: dict[Reason, Row] = {
         Words("Claude took the request but did not begin to answer in time.", _WAIT),
         closed_by="trial",
         probe_explains=True,
+        may_pass=True,
     ),
-    "stall": Row(Words("Claude stopped in the middle of an answer.", _WAIT), closed_by="trial", probe_explains=True),
+    "stall": Row(
+        Words("Claude stopped in the middle of an answer.", _WAIT),
+        closed_by="trial",
+        probe_explains=True,
+        may_pass=True,
+    ),
     "protocol": Row(
         Words(
             "What answers in Anthropic's place does not speak its language: perhaps a proxy or a login page.",
@@ -151,6 +167,7 @@ REASONS: dict[Reason, Row] = {
     "drill": Row(
         Words("This is a drill: Claude is kept away on purpose.", "Nothing to do: it ends by itself."),
         closed_by="itself",
+        may_pass=True,
     ),
 }
 
@@ -161,6 +178,7 @@ class Fallback:
 
     `needs_evidence`: it may be about this one request only, so that it says nothing yet about those of others.
     `needs_trial`: only a real request can show that it is over, also where a probe would do for the reason.
+    `is_transient`: the next attempt may succeed. `dead_connection`: a kept connection had died before this request.
     `own_words`: more exact than those of the reason.
     """
 
@@ -170,6 +188,8 @@ class Fallback:
     status: int | None = None
     needs_evidence: bool = False
     needs_trial: bool = False
+    is_transient: bool = False
+    dead_connection: bool = False
     own_words: Words | None = None
 
     @property
@@ -181,6 +201,11 @@ class Fallback:
     def is_tried(self) -> bool:
         """Whether only a real request can prove that this is over."""
         return self.needs_trial or REASONS[self.reason].closed_by == "trial"
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether this may be over in seconds without anybody's doing."""
+        return self.is_transient or REASONS[self.reason].may_pass
 
     @property
     def is_probed(self) -> bool:

@@ -10,11 +10,15 @@ from typing import Any
 from claude_adapter import taxonomy
 from claude_adapter.availability.breaker import Admission
 from claude_adapter.availability.stall_timer import StallTimer
-from claude_adapter.endpoints.exchange import JSON_HEADERS, Exchange, Headers, header_value, json_bytes, parse_object
+from claude_adapter.endpoints.exchange import JSON_HEADERS, Exchange, Headers, header_value
+from claude_adapter.endpoints.handover import HEADER, label_local_answers
+from claude_adapter.endpoints.json_body import json_bytes, parse_object
 from claude_adapter.errors import OPENAI
+from claude_adapter.translation.cache_marks import add_marks
 from claude_adapter.translation.chunks import ChunkedReply
 from claude_adapter.translation.reply import WholeReply
 from claude_adapter.translation.request import to_messages, wants_stream, wants_usage_chunk
+from claude_adapter.translation.tools import custom_tools
 from claude_adapter.upstream.message_stream import MessageStream
 from claude_adapter.upstream.upstream_error import UpstreamError
 
@@ -23,7 +27,7 @@ _SSE_HEADERS: Headers = [
     (b"cache-control", b"no-cache"),
     (b"x-accel-buffering", b"no"),
 ]
-_ENDED_EARLY = taxonomy.classify_broken("Claude's stream ended before the reply was complete.")
+_ENDED_EARLY = taxonomy.classify_ended_early()
 
 
 class ChatExchange(Exchange):
@@ -37,8 +41,12 @@ class ChatExchange(Exchange):
         request = parse_object(body)
         if isinstance(name := request.get("model"), str):
             request["model"] = settings.model_for(name)
+        label_local_answers(request, self._header(HEADER))
         self._streaming, self._usage_chunk = wants_stream(request), wants_usage_chunk(request)
+        self._custom_tools = custom_tools(request)
         self._request = to_messages(request, settings.claude_model, settings.claude_max_tokens)
+        if settings.claude_cache == "on":
+            add_marks(self._request)
         self._raw = json_bytes(self._request)
         model: str = self._request["model"]
         return model
@@ -52,10 +60,12 @@ class ChatExchange(Exchange):
                 reply_id = f"chatcmpl-{stream.request_id or uuid.uuid4().hex}"
                 created, model = int(time.time()), self._request["model"]
                 if self._streaming:
-                    self._reply = chunked = ChunkedReply(reply_id, created, model, include_usage=self._usage_chunk)
+                    self._reply = chunked = ChunkedReply(
+                        reply_id, created, model, include_usage=self._usage_chunk, custom=self._custom_tools
+                    )
                     await self._relay(stream, chunked, timer, admission)
                 else:
-                    self._reply = whole = WholeReply(reply_id, created, model)
+                    self._reply = whole = WholeReply(reply_id, created, model, custom=self._custom_tools)
                     await self._relay(stream, whole, timer, admission)
                     timer.hold()
                     await self._respond(200, self._served_by_claude(JSON_HEADERS), whole.body())
@@ -89,6 +99,7 @@ class ChatExchange(Exchange):
                     timer.thinking(thinks)
                 if event.get("type") != "ping" and (reply.has_content or thinks):
                     if not timer.started:
+                        self._begun = True
                         admission.success()
                     timer.progress()
             if held and reply.has_content and isinstance(reply, ChunkedReply) and (self._head_sent or failure is None):

@@ -8,20 +8,21 @@ import asyncio
 import logging
 import re
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import ClassVar, Protocol
 
-import orjson
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from claude_adapter.availability.breaker import Admission, Breaker
 from claude_adapter.availability.evidence import asker
+from claude_adapter.availability.patience import Patience, PatienceRules
 from claude_adapter.availability.reasons import Fallback
 from claude_adapter.availability.recent_reasons import RecentReasons
 from claude_adapter.availability.silence import SilenceWatch
 from claude_adapter.availability.stall_timer import StallTimer
+from claude_adapter.endpoints.client import ClientGoneError, read_body, watching_client
+from claude_adapter.endpoints.json_body import Json
+from claude_adapter.endpoints.tool_loop import ends_in_tool_result
 from claude_adapter.errors import BadRequestError, ErrorDialect
 from claude_adapter.metrics import Metrics
 from claude_adapter.settings import Settings
@@ -33,19 +34,13 @@ from claude_adapter.upstream.upstream_error import UpstreamError
 _log = logging.getLogger(__name__)
 
 Headers = list[tuple[bytes, bytes]]
-Json = dict[str, Any]
 
 JSON_HEADERS: Headers = [(b"content-type", b"application/json")]
-_LARGEST_BODY_BYTES = 32 * 1024 * 1024  # Claude's own limit
 _STALL_FACTOR_WHILE_THINKING = 10
 _SERVED_BY_CLAUDE = (b"x-served-by", b"claude")
 _SURPRISE = classify_broken("The adapter met something unexpected: see its log.")
 _LONGEST_HEADER_VALUE = 256
 _NOT_IN_A_HEADER = re.compile(r"[^\x21-\x7e]")
-
-
-class ClientGoneError(Exception):
-    """The client has left: nobody is there to answer."""
 
 
 class Reply(Protocol):
@@ -74,6 +69,7 @@ class Endpoint:
     reasons: RecentReasons
     metrics: Metrics
     silence: SilenceWatch
+    patience: PatienceRules
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. Whatever happens ends as an answer, a 4xx or a 503; never as a 500."""
@@ -101,6 +97,8 @@ class Exchange(ABC):
     errors: ClassVar[ErrorDialect]
     # A request that costs nothing proves nothing about credit, quota and rate, and is not served by every gateway.
     spends: ClassVar[bool] = True
+    # Whether an outage is waited out in the middle of a tool loop.
+    waits_in_tool_loop: ClassVar[bool] = True
 
     def __init__(self, endpoint: Endpoint, scope: Scope, receive: Receive, send: Send) -> None:
         self._endpoint = endpoint
@@ -109,9 +107,9 @@ class Exchange(ABC):
         self._send = send
         self._stream: RawAnswer | None = None
         self._reply: Reply | None = None
+        self._begun = False  # something of Claude's answer has come: it is not asked for again
         self._head_sent = False
         self._complete = False  # the last byte has been handed to the server
-        self._client_gone = False
         self._request: Json = {}  # as Claude is to see it
 
     @abstractmethod
@@ -125,37 +123,77 @@ class Exchange(ABC):
     async def serve(self) -> str:
         """Read, send, relay; gives the outcome. Raises what kept the answer away."""
         breaker = self._endpoint.breaker
-        body = await self._body()
-        if (refusal := breaker.refusal()) is not None:  # before the body is looked at: an outage costs nothing
-            raise UpstreamError(refusal)
-        admission = breaker.admit(self.read(body))
+        body = await read_body(self._receive)
+        with Patience(self.patience_rules(), breaker.clock(), lambda: self._in_tool_loop(body)) as patience:
+            if (refusal := breaker.refusal()) is not None:  # before the body is looked at: an outage costs nothing
+                self._wait_or_raise(refusal, None, patience)
+            model = self.read(body)
+            async with watching_client(self._receive, lambda: self._complete):
+                while True:
+                    if await self._answered(model, patience):
+                        return "ok"
+                    await asyncio.sleep(patience.pause_seconds(breaker.clock()))
+
+    def patience_rules(self) -> PatienceRules:
+        """How patient this kind of request is."""
+        return self._endpoint.patience
+
+    async def _answered(self, model: str, patience: Patience) -> bool:
+        """Ask Claude, if it is time to. Raises `UpstreamError` when patience is over."""
+        breaker = self._endpoint.breaker
+        is_due = breaker.clock() >= patience.next_at
+        admission = breaker.admit(model) if is_due else breaker.refusal(model)
         if isinstance(admission, Fallback):
-            raise UpstreamError(admission)
+            self._wait_or_raise(admission, model, patience)
+        if not isinstance(admission, Admission):
+            return False
+        if patience.failure is not None:
+            self._endpoint.metrics.retries.labels(patience.failure.reason).inc()
         with admission:
             try:
-                async with self._watching_client():
-                    await self.ask(admission)
+                await self.ask(admission)
             except UpstreamError as error:
-                if isinstance(error.verdict, Fallback):
-                    _log.warning("Claude failed: %s: %s", error.verdict.reason, error.verdict.detail)
-                    if self.spends or not (error.verdict.needs_evidence or error.verdict.is_tried):
-                        admission.failure(error.verdict, asker(self._request))
-                elif self.spends:
-                    admission.success()
-                raise
-        return "ok"
+                if not self._is_repeated(error, admission, patience):
+                    raise
+                await self._let_go()
+                return False
+        return True
+
+    def _wait_or_raise(self, refusal: Fallback, model: str | None, patience: Patience) -> None:
+        breaker = self._endpoint.breaker
+        if not patience.waits_out(refusal, breaker.refuses_until(model), breaker.clock()):
+            raise UpstreamError(refusal)
+
+    def _is_repeated(self, error: UpstreamError, admission: Admission, patience: Patience) -> bool:
+        """Whether Claude is asked again. The breaker is told of the failure, unless it may be just a hiccup."""
+        verdict = error.verdict
+        if isinstance(verdict, ClientError):
+            if self.spends:
+                admission.success()
+            return False
+        now = self._endpoint.breaker.clock()
+        if not self._begun and patience.overlooks(verdict, now, on_trial=admission.on_trial):
+            return True
+        _log.warning("Claude failed: %s: %s", verdict.reason, verdict.detail)
+        if self.spends or not (verdict.needs_evidence or verdict.is_tried):
+            admission.failure(verdict, asker(self._request))
+        return not self._begun and patience.goes_on(verdict, now)
+
+    def _in_tool_loop(self, body: bytes) -> bool:
+        if not self.waits_in_tool_loop or self._header(b"x-pilot-fallback") == "off":
+            return False
+        return ends_in_tool_result(body)
 
     async def refuse(self, error: BadRequestError) -> None:
         """Tell the client what it did wrong."""
-        body = self.errors.mistake(error.message, error.param, error.status)
-        await self._respond(error.status, [*JSON_HEADERS, _SERVED_BY_CLAUDE], body)
+        await self._respond(error.status, [*JSON_HEADERS, _SERVED_BY_CLAUDE], self.errors.mistake(error))
 
     async def fail(self, error: UpstreamError) -> str:
         """Tell the client, or nginx, what went wrong; gives the outcome."""
         verdict = error.verdict
         if isinstance(verdict, ClientError):
             if self._head_sent:
-                event = error.event or self.errors.event(verdict.message, "invalid_request_error")
+                event = error.event or self.errors.event(verdict.message, verdict.code or "invalid_request_error")
                 await self._body_part(event, last=True)
             else:
                 await self._pass_on_mistake(error, verdict)
@@ -169,6 +207,10 @@ class Exchange(ABC):
         return reason
 
     async def close(self) -> None:
+        """The end of the request."""
+        await self._let_go()
+
+    async def _let_go(self) -> None:
         """Let go of the connection to Claude: for reuse after a complete reply, else cut."""
         if self._reply is not None:
             self._endpoint.metrics.input_tokens.inc(self._reply.input_tokens)
@@ -177,6 +219,7 @@ class Exchange(ABC):
             if self._reply is not None and self._reply.ended and self._complete:
                 await self._stream.drain()
             await self._stream.close()
+        self._stream = self._reply = None
 
     def _stall_timer(self, thinking: object) -> StallTimer:
         """For a stream: until its first content, and between later ones. `thinking` is the request's field."""
@@ -201,13 +244,13 @@ class Exchange(ABC):
         return UpstreamError(Fallback("first_token", f"Claude said nothing for {seconds:g} s."))
 
     async def _pass_on_mistake(self, error: UpstreamError, verdict: ClientError) -> None:
-        await self.refuse(BadRequestError(verdict.message, status=verdict.status))
+        await self.refuse(BadRequestError(verdict.message, status=verdict.status, code=verdict.code))
 
     def _broken(self, error: UpstreamError, verdict: Fallback) -> bytes:
         return self.errors.event(verdict.detail, verdict.reason)
 
     async def _start(self, status: int, headers: Headers) -> None:
-        self._head_sent = True
+        self._begun = self._head_sent = True
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
     async def _respond(self, status: int, headers: Headers, body: bytes) -> None:
@@ -227,64 +270,6 @@ class Exchange(ABC):
             if key == name:
                 return str(value, "latin-1")
         return ""
-
-    @asynccontextmanager
-    async def _watching_client(self) -> AsyncIterator[None]:
-        """Turn the client's leaving into `ClientGoneError`, wherever the block happens to wait."""
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101  # for mypy: a coroutine runs in a task
-        watcher = asyncio.create_task(self._cancel_when_gone(task))
-        try:
-            yield
-        except asyncio.CancelledError:
-            if self._client_gone:
-                task.uncancel()
-                raise ClientGoneError from None
-            raise
-        finally:
-            watcher.cancel()
-
-    async def _cancel_when_gone(self, task: asyncio.Task[Any]) -> None:
-        message: Message = await self._receive()
-        # The server also says "disconnect" when the response is complete.
-        if message["type"] == "http.disconnect" and not self._complete:
-            self._client_gone = True
-            task.cancel()
-
-    async def _body(self) -> bytes:
-        parts: list[bytes] = []
-        size_bytes = 0
-        while True:
-            message = await self._receive()
-            if message["type"] == "http.disconnect":
-                raise ClientGoneError
-            part = message.get("body", b"")
-            size_bytes += len(part)
-            if size_bytes > _LARGEST_BODY_BYTES:
-                raise BadRequestError("The request is larger than 32 MB, more than Claude accepts.", status=413)
-            parts.append(part)
-            if not message.get("more_body"):
-                return b"".join(parts)
-
-
-def parse_object(body: bytes) -> Json:
-    """The body as a JSON object. Raises `BadRequestError`."""
-    try:
-        request = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise BadRequestError(f"The body is not valid JSON: {error}.") from None
-    if not isinstance(request, dict):
-        raise BadRequestError("The body must be a JSON object.")
-    return request
-
-
-def json_bytes(request: Json) -> bytes:
-    """The request for Claude. Raises `BadRequestError`."""
-    try:
-        return orjson.dumps(request)
-    except orjson.JSONEncodeError:
-        # More can be read than written, and arguments of a tool call are read from a text of their own.
-        raise BadRequestError("The body is nested too deeply.") from None
 
 
 def header_value(text: str) -> bytes:

@@ -1,6 +1,7 @@
 """`POST /v1/messages`, `POST /v1/messages/count_tokens` and `GET /v1/models`: Anthropic's own API, passed through.
 
-Bytes go as they come, both ways: only the key is ours, and the model's name where Claude has no model of that name.
+Bytes go as they come, both ways: only the key is ours, the model's name where Claude has no model of that name, and
+the labels of answers that are not Claude's.
 """
 
 from dataclasses import dataclass
@@ -10,18 +11,23 @@ import orjson
 
 from claude_adapter import taxonomy
 from claude_adapter.availability.breaker import Admission
+from claude_adapter.availability.patience import PatienceRules
 from claude_adapter.availability.reasons import Fallback, Reason
 from claude_adapter.availability.stall_timer import StallTimer
-from claude_adapter.endpoints.exchange import JSON_HEADERS, Exchange, Json, json_bytes, parse_object
+from claude_adapter.endpoints.exchange import JSON_HEADERS, Exchange
+from claude_adapter.endpoints.handover import HEADER, label_local_answers
+from claude_adapter.endpoints.json_body import Json, json_bytes, parse_object
 from claude_adapter.endpoints.messages_stream import RelayedStream, input_tokens, output_tokens
 from claude_adapter.errors import ANTHROPIC, BadRequestError
 from claude_adapter.taxonomy import ClientError
 from claude_adapter.upstream.message_stream import RawAnswer
+from claude_adapter.upstream.sse import data_of
 from claude_adapter.upstream.upstream_error import UpstreamError
 
 MESSAGES_PATH = "/v1/messages"
 COUNT_TOKENS_PATH = "/v1/messages/count_tokens"
 
+_NO_PATIENCE = PatienceRules(0, 0)
 _MODELS_SECONDS = 2.0  # Claude Code gives the list three
 # A whole answer says nothing until it is complete, so its timer allows for its length: the SDK's own assumption is
 # 128,000 tokens in an hour, and the API ends such a request after ten minutes.
@@ -29,7 +35,7 @@ _WHOLE_TOKENS_PER_SECOND = 128_000 / 3600
 _WHOLE_LONGEST_SECONDS = 600.0
 # A longer request line many servers refuse with a page of their own, which would look like a failure of Claude's.
 _LONGEST_QUERY_BYTES = 8000
-_ENDED_EARLY = taxonomy.classify_broken("Claude's stream ended before the reply was complete.")
+_ENDED_EARLY = taxonomy.classify_ended_early()
 
 
 @dataclass(slots=True)
@@ -51,18 +57,19 @@ class _PassedExchange(Exchange):
     late: Reason = "timeout"  # what it is called when an answer in one piece does not come
 
     def read(self, body: bytes) -> str:
-        """Only the model's name is ours to change; all else is Anthropic's to judge."""
+        """Only the model's name and the labels of local answers are ours; all else is Anthropic's to judge."""
         if len(self._scope["query_string"]) > _LONGEST_QUERY_BYTES:
             raise BadRequestError("The query string is too long.", status=414)
         self._request = parse_object(body)
-        self._raw = body
+        changed = label_local_answers(self._request, self._header(HEADER))
+        settings = self._endpoint.settings
         asked = self._request.get("model")
-        if not isinstance(asked, str):
-            return self._endpoint.settings.claude_model  # Anthropic will say what is wrong
-        model = self._endpoint.settings.model_for(asked)
-        if model != asked:
+        # Without a model Anthropic will say what is wrong.
+        model = settings.model_for(asked) if isinstance(asked, str) else settings.claude_model
+        if isinstance(asked, str) and model != asked:
             self._request["model"] = model
-            self._raw = json_bytes(self._request)
+            changed = True
+        self._raw = json_bytes(self._request) if changed else body
         return model
 
     async def _pass_on(self, *, streaming: bool) -> RawAnswer:
@@ -78,6 +85,7 @@ class _PassedExchange(Exchange):
                 self._stream = answer = await self._pass_on(streaming=False)
                 parts = []
                 while (part := await answer.read_bytes()) is not None:
+                    self._begun = True
                     parts.append(part)
         except TimeoutError:
             if not timer.expired:
@@ -101,7 +109,7 @@ class _PassedExchange(Exchange):
             headers = self._served_by_claude(error.refused.headers)
             await self._respond(error.refused.status, headers, error.refused.body)
         elif error.event:  # the stream was refused in its first event: its data is an error's body
-            body = error.event.partition(b"data:")[2].strip()
+            body = data_of(error.event) or b""
             await self._respond(verdict.status, self._served_by_claude(JSON_HEADERS), body)
         else:
             await super()._pass_on_mistake(error, verdict)
@@ -155,6 +163,7 @@ class MessagesExchange(_PassedExchange):
                 timer.thinking(relayed.thinking)
                 if relayed.progress:
                     if not timer.started:
+                        self._begun = True
                         admission.success()
                     timer.progress()
             if held and relayed.started and (self._head_sent or failure is None):
@@ -177,6 +186,7 @@ class CountTokensExchange(_PassedExchange):
     path = COUNT_TOKENS_PATH
     proof = "input_tokens"
     spends = False
+    waits_in_tool_loop = False  # the backup counts as well
 
     async def ask(self, admission: Admission) -> None:
         """Pass the request on, and the answer back; counting takes no longer than a first token."""
@@ -193,6 +203,10 @@ class ModelsExchange(_PassedExchange):
         """There is nothing to read."""
         self._request = {}
         return self._endpoint.settings.claude_model
+
+    def patience_rules(self) -> PatienceRules:
+        """None: who asks for a list waits three seconds for it."""
+        return _NO_PATIENCE
 
     async def ask(self, admission: Admission) -> None:
         """Pass Anthropic's list on."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from claude_adapter.upstream.sse import SseSplitter, data_of
+from claude_adapter.upstream.sse import SseSplitter, data_of, name_of
 
 Json = dict[str, Any]
 
@@ -74,7 +74,7 @@ class RelayedStream:
         document = orjson.loads(data)
         if not isinstance(document, dict):
             raise ValueError("an event that is no JSON object")  # wrong data, not a wrong type in our code
-        match document.get("type"):
+        match document.get("type") or name_of(event):
             case "message_start":
                 message = document.get("message") or {}
                 self.model = str(message.get("model") or self.model)

@@ -1,10 +1,11 @@
 """Messages events as Chat Completions chunks, each sent on as it comes. Pure: events in, SSE bytes out."""
 
+from collections.abc import Container
 from typing import Any
 
 import orjson
 
-from claude_adapter.translation.reply import Reply, whole_input
+from claude_adapter.translation.reply import Reply, free_text, whole_input
 
 
 class ChunkedReply(Reply):
@@ -13,14 +14,17 @@ class ChunkedReply(Reply):
     The chunk around a delta never changes, so it is rendered once: per token only the token itself is encoded.
     """
 
-    __slots__ = ("_after", "_before", "_calls", "_include_usage", "_pending", "_role_sent")
+    __slots__ = ("_after", "_before", "_calls", "_free", "_include_usage", "_pending", "_role_sent")
 
-    def __init__(self, reply_id: str, created: int, model: str, *, include_usage: bool) -> None:
-        super().__init__(reply_id, created, model)
+    def __init__(
+        self, reply_id: str, created: int, model: str, *, include_usage: bool, custom: Container[str] = ()
+    ) -> None:
+        super().__init__(reply_id, created, model, custom=custom)
         self._include_usage = include_usage
         self._role_sent = False
         self._calls: dict[int, int] = {}  # Claude's block index → OpenAI's tool call index
         self._pending: dict[int, dict[str, Any]] = {}  # tool calls whose arguments have not begun
+        self._free: dict[int, str] = {}  # the arguments of those that take free text, sent when they are whole
         self._render()
 
     def finish(self) -> bytes:
@@ -44,10 +48,12 @@ class ChunkedReply(Reply):
             return b""
         self._calls[index] = len(self._calls)
         self._pending[index] = block
-        function = {"name": block.get("name"), "arguments": ""}
-        return self._call(
-            {"index": self._calls[index], "id": block.get("id"), "type": "function", "function": function}
-        )
+        call = {"index": self._calls[index], "id": block.get("id")}
+        name = block.get("name")
+        if name in self._custom:
+            self._free[index] = ""
+            return self._call({**call, "type": "custom", "custom": {"name": name, "input": ""}})
+        return self._call({**call, "type": "function", "function": {"name": name, "arguments": ""}})
 
     def _delta(self, index: int, delta: dict[str, Any]) -> bytes:
         match delta.get("type"):
@@ -56,6 +62,9 @@ class ChunkedReply(Reply):
             case "thinking_delta" if thought := delta.get("thinking"):  # empty where the model keeps it to itself
                 return self._content(b"reasoning_content", thought)
             case "input_json_delta" if index in self._calls and (json := delta.get("partial_json")):
+                if index in self._free:
+                    self._free[index] += json
+                    return b""
                 self._pending.pop(index, None)
                 return self._call({"index": self._calls[index], "function": {"arguments": json}})
         return b""
@@ -64,6 +73,9 @@ class ChunkedReply(Reply):
         block = self._pending.pop(index, None)
         if block is None:
             return b""
+        if index in self._free:
+            text = free_text(self._free.pop(index) or whole_input(block))
+            return self._call({"index": self._calls[index], "custom": {"input": text}})
         return self._call({"index": self._calls[index], "function": {"arguments": whole_input(block)}})
 
     def _role(self) -> bytes:

@@ -1,5 +1,6 @@
 """Messages events folded into a Chat Completions reply. Pure: events in, dict or bytes out."""
 
+from collections.abc import Container
 from typing import Any
 
 import orjson
@@ -18,12 +19,13 @@ _FINISH_REASONS = {
 class Reply:
     """What any reply gathers on its way, event by event; the subclasses give it its shape.
 
-    `has_content` turns true with the first event that a client could see; `ended` with the last event.
+    `has_content` turns true with the first event that a client could see; `ended` with the last event. `custom` are
+    the names of the tools that take free text.
     """
 
-    __slots__ = ("_counts", "created", "ended", "has_content", "id", "model", "stop_reason")
+    __slots__ = ("_counts", "_custom", "created", "ended", "has_content", "id", "model", "stop_reason")
 
-    def __init__(self, reply_id: str, created: int, model: str) -> None:
+    def __init__(self, reply_id: str, created: int, model: str, *, custom: Container[str] = ()) -> None:
         self.id = reply_id
         self.created = created
         self.model = model  # as asked; `message_start` says which it really is
@@ -31,6 +33,7 @@ class Reply:
         self.has_content = False
         self.ended = False
         self._counts: dict[str, int] = {}
+        self._custom = custom
 
     def feed(self, event: dict[str, Any]) -> bytes:
         """Take in one event, give back what can be sent for it. Unknown events pass by."""
@@ -85,7 +88,10 @@ class Reply:
             "prompt_tokens": self.input_tokens,
             "completion_tokens": self.output_tokens,
             "total_tokens": self.input_tokens + self.output_tokens,
-            "prompt_tokens_details": {"cached_tokens": self._counts.get("cache_read_input_tokens", 0)},
+            "prompt_tokens_details": {
+                "cached_tokens": self._counts.get("cache_read_input_tokens", 0),
+                "cache_write_tokens": self._counts.get("cache_creation_input_tokens", 0),
+            },
             "completion_tokens_details": {"reasoning_tokens": self._counts.get("thinking_tokens", 0)},
         }
 
@@ -112,8 +118,8 @@ class WholeReply(Reply):
 
     __slots__ = ("_calls", "_texts", "_thoughts")
 
-    def __init__(self, reply_id: str, created: int, model: str) -> None:
-        super().__init__(reply_id, created, model)
+    def __init__(self, reply_id: str, created: int, model: str, *, custom: Container[str] = ()) -> None:
+        super().__init__(reply_id, created, model, custom=custom)
         self._texts: list[str] = []
         self._thoughts: list[str] = []
         self._calls: dict[int, dict[str, Any]] = {}
@@ -125,7 +131,7 @@ class WholeReply(Reply):
             message["reasoning_content"] = "".join(self._thoughts)
         if self._calls:
             message["content"] = message["content"] or None
-            message["tool_calls"] = [_tool_call(call) for call in self._calls.values()]
+            message["tool_calls"] = [self._tool_call(call) for call in self._calls.values()]
         choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": self.finish_reason}
         return orjson.dumps(
             {
@@ -155,13 +161,24 @@ class WholeReply(Reply):
                 self._calls[index]["parts"].append(delta.get("partial_json", ""))
         return b""
 
+    def _tool_call(self, block: dict[str, Any]) -> dict[str, Any]:
+        arguments = "".join(block["parts"]) or whole_input(block)
+        name = block.get("name")
+        if name in self._custom:
+            return {"id": block.get("id"), "type": "custom", "custom": {"name": name, "input": free_text(arguments)}}
+        return {"id": block.get("id"), "type": "function", "function": {"name": name, "arguments": arguments}}
+
 
 def whole_input(block: dict[str, Any]) -> str:
     """A tool call's arguments when no delta brought them: what the block began with, `{}` for a call without any."""
     return orjson.dumps(block.get("input") or {}).decode()
 
 
-def _tool_call(block: dict[str, Any]) -> dict[str, Any]:
-    arguments = "".join(block["parts"]) or whole_input(block)
-    function = {"name": block.get("name"), "arguments": arguments}
-    return {"id": block.get("id"), "type": "function", "function": function}
+def free_text(arguments: str) -> str:
+    """What a custom tool is called with; its text is the one field of the function that it is for Claude."""
+    try:
+        given = orjson.loads(arguments)
+    except orjson.JSONDecodeError:  # cut by the answer's length
+        return arguments
+    text = given.get("input") if isinstance(given, dict) else None
+    return text if isinstance(text, str) else arguments

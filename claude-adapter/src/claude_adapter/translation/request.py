@@ -1,7 +1,7 @@
 """A Chat Completions request as a Messages request. Pure: dict in, dict out.
 
-What Claude has no counterpart for is left out, as in the vendor's own compatibility layer; what is wrong is refused
-with the name of the field.
+What Claude has no counterpart for is left out, as in the vendor's own compatibility layer; a value that means nothing
+counts as not given. What is refused here the gateway refuses before, in the same way for both backends.
 """
 
 from typing import Any
@@ -9,16 +9,18 @@ from typing import Any
 import orjson
 
 from claude_adapter.errors import BadRequestError
+from claude_adapter.translation.cache_marks import keep_to_limits
 from claude_adapter.translation.conversation import conversation
-from claude_adapter.translation.fields import number, typed
+from claude_adapter.translation.fields import number, object_in, typed, whole_number
 from claude_adapter.translation.model_traits import ModelTraits, traits_of
 from claude_adapter.translation.output_schema import output_schema
 from claude_adapter.translation.thinking import thinking_fields
 from claude_adapter.translation.tools import is_forced, tool_fields
+from claude_adapter.translation.user_id import user_id
 
 Json = dict[str, Any]
 
-_USER_ID_LIMIT = 256
+_MOST_TOP_K = 500  # as Bedrock documents it for Claude; the API itself names no limit
 _JSON_ONLY = "no other text, no code fence."
 
 
@@ -36,8 +38,11 @@ def to_messages(request: Json, default_model: str, default_max_tokens: int) -> J
         request, traits, max_tokens, forced_tool=is_forced(tools), after_tool=_is_tool_turn(messages[-1])
     )
     body: Json = {"model": model, "max_tokens": max_tokens, "messages": messages, "stream": True}
-    if system := system + choice_words + form_words:
-        body["system"] = "\n".join(system)
+    system += [{"type": "text", "text": words} for words in choice_words + form_words]
+    if any("cache_control" in block for block in system):
+        body["system"] = system
+    elif system:
+        body["system"] = "\n".join(block["text"] for block in system)
     body |= tools
     if thinking is not None:
         body["thinking"] = thinking
@@ -48,8 +53,9 @@ def to_messages(request: Json, default_model: str, default_max_tokens: int) -> J
         body |= sampling
     if stop := _stop_sequences(request):
         body["stop_sequences"] = stop
-    if user := _user(request):
+    if user := user_id(request):
         body["metadata"] = {"user_id": user}
+    keep_to_limits(body)
     return body
 
 
@@ -66,8 +72,7 @@ def wants_stream(request: Json) -> bool:
 
 def wants_usage_chunk(request: Json) -> bool:
     """Whether the client asked for a last chunk with the token counts."""
-    options = typed(request, "stream_options", dict, "an object")
-    return bool(options and options.get("include_usage"))
+    return bool(object_in(request, "stream_options").get("include_usage"))
 
 
 def _is_tool_turn(message: Json) -> bool:
@@ -77,9 +82,10 @@ def _is_tool_turn(message: Json) -> bool:
 def _max_tokens(request: Json, default: int) -> int:
     for name in ("max_completion_tokens", "max_tokens"):
         if (value := request.get(name)) is not None:
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            tokens = whole_number(value)
+            if tokens is None or tokens < 1:
                 raise BadRequestError(f"{name} must be a whole number above 0.", name)
-            return value
+            return tokens
     return default
 
 
@@ -90,9 +96,9 @@ def _sampling(request: Json, traits: ModelTraits) -> Json:
     top_p = number(request, "top_p")
     if top_p is not None and 0 <= top_p < 1 and (not fields or traits.takes_temperature_beside_top_p):  # 1 is "off"
         fields["top_p"] = top_p
-    top_k = number(request, "top_k")
-    if isinstance(top_k, int) and top_k > 0:  # other servers' "off" is 0 or -1
-        fields["top_k"] = top_k
+    top_k = whole_number(request.get("top_k"))
+    if top_k is not None and top_k > 0:  # other servers' "off" is 0 or -1
+        fields["top_k"] = min(top_k, _MOST_TOP_K)
     return fields
 
 
@@ -104,13 +110,6 @@ def _stop_sequences(request: Json) -> list[str]:
     if not isinstance(stops, list) or not all(isinstance(text, str) for text in stops):
         raise BadRequestError("stop must be a string or a list of strings.", "stop")
     return [text for text in stops if text.strip()]
-
-
-def _user(request: Json) -> str | None:
-    """Who asks, for Anthropic's eyes; `safety_identifier` is what OpenAI calls it now."""
-    names = ("user", "safety_identifier")
-    users = [user for name in names if (user := typed(request, name, str, "a string"))]
-    return users[0][:_USER_ID_LIMIT] if users else None
 
 
 def _answer_form(request: Json, traits: ModelTraits) -> tuple[Json, list[str]]:

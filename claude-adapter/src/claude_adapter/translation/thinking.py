@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from claude_adapter.errors import BadRequestError
-from claude_adapter.translation.fields import typed
+from claude_adapter.translation.fields import object_in, whole_number
 from claude_adapter.translation.model_traits import ModelTraits
 
 Json = dict[str, Any]
@@ -11,23 +10,20 @@ Json = dict[str, Any]
 _BUDGET_TOKENS = {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16384, "xhigh": 32768, "max": 32768}
 _LEAST_BUDGET_TOKENS = 1024  # Anthropic's own limit
 _EFFORTS = ("none", *_BUDGET_TOKENS)
+_KINDS = ("enabled", "adaptive", "disabled", "between_tools")
 
 
 def thinking_fields(
     request: Json, traits: ModelTraits, max_tokens: int, *, forced_tool: bool, after_tool: bool
 ) -> tuple[Json | None, str | None]:
-    """`thinking` and `output_config.effort`, each None to leave it out. Raises `BadRequestError`.
+    """`thinking` and `output_config.effort`, each None to leave it out; a level or kind unknown here is not given.
 
     Thinking yields where Claude refuses it: beside a forced tool, with a budget above `max_tokens`, and with a budget
     in the middle of a tool call, whose thoughts this dialect does not carry back.
     """
-    effort, path = _effort(request)
-    if effort is not None and effort not in _EFFORTS:
-        raise BadRequestError(f"{path} must be one of {', '.join(_EFFORTS)}.", path)
-    given = typed(request, "thinking", dict, "an object")
-    kind = given.get("type") if given is not None else None
-    if kind not in (None, "enabled", "adaptive", "disabled", "between_tools"):
-        raise BadRequestError("thinking.type must be enabled, adaptive or disabled.", "thinking.type")
+    effort = _effort(request)
+    given = object_in(request, "thinking")
+    kind = given.get("type") if given.get("type") in _KINDS else None
     if effort is None and kind is None:
         return None, None
     if kind in ("disabled", "between_tools") or (kind is None and effort == "none"):
@@ -36,7 +32,7 @@ def thinking_fields(
     if forced_tool:
         return None, level
     if traits.thinks_adaptively:
-        display = (given or {}).get("display")
+        display = given.get("display")
         return {"type": "adaptive", "display": display if display == "omitted" else "summarized"}, level
     if traits.thinks_on_a_budget and not after_tool:
         budget = _budget(given, effort, max_tokens)
@@ -45,14 +41,13 @@ def thinking_fields(
     return None, level
 
 
-def _effort(request: Json) -> tuple[Any, str]:
+def _effort(request: Json) -> str | None:
     """OpenAI's field, or the object that OpenRouter's clients send in its place."""
-    if (effort := request.get("reasoning_effort")) is not None:
-        return effort, "reasoning_effort"
-    reasoning = request.get("reasoning")
-    if isinstance(reasoning, dict):
-        return ("none" if reasoning.get("enabled") is False else reasoning.get("effort")), "reasoning.effort"
-    return None, "reasoning_effort"
+    effort = request.get("reasoning_effort")
+    if effort is None:
+        reasoning = object_in(request, "reasoning")
+        effort = "none" if reasoning.get("enabled") is False else reasoning.get("effort")
+    return effort if isinstance(effort, str) and effort in _EFFORTS else None
 
 
 def _without(traits: ModelTraits) -> tuple[Json | None, str | None]:
@@ -71,8 +66,8 @@ def _level(effort: str | None, traits: ModelTraits) -> str | None:
     return effort if effort in traits.efforts else "high"
 
 
-def _budget(given: Json | None, effort: str | None, max_tokens: int) -> int:
-    asked = (given or {}).get("budget_tokens")
-    if not isinstance(asked, int) or isinstance(asked, bool):
+def _budget(given: Json, effort: str | None, max_tokens: int) -> int:
+    asked = whole_number(given.get("budget_tokens"))
+    if asked is None:
         asked = _BUDGET_TOKENS.get(effort or "medium", _BUDGET_TOKENS["medium"])
     return asked if asked < max_tokens and given else min(asked, max_tokens // 2)  # half is left for the answer

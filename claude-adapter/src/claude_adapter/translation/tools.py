@@ -1,9 +1,14 @@
-"""Function tools and the choice among them. Pure."""
+"""Function tools and the choice among them. Pure.
+
+A custom tool takes free text, and Claude's tools take JSON: it becomes a function with one text. Tools that another
+service would run are left out.
+"""
 
 import re
 from typing import Any
 
 from claude_adapter.errors import BadRequestError
+from claude_adapter.translation.cache_marks import mark_last
 from claude_adapter.translation.fields import typed
 from claude_adapter.translation.model_traits import ModelTraits
 
@@ -11,6 +16,8 @@ Json = dict[str, Any]
 
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 _BRANCHES = ("allOf", "anyOf", "oneOf")
+_KINDS = ("function", "custom")
+_FREE_TEXT: Json = {"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]}
 
 
 def tool_fields(request: Json, traits: ModelTraits) -> tuple[Json, list[str]]:
@@ -21,15 +28,17 @@ def tool_fields(request: Json, traits: ModelTraits) -> tuple[Json, list[str]]:
         if choice in (None, "auto", "none"):
             return {}, []
         raise BadRequestError("tool_choice is only allowed together with tools.", "tool_choice")
-    tools = [_tool(tool, f"tools[{index}]") for index, tool in enumerate(given)]
-    names = [tool["name"] for tool in tools]
-    for index, name in enumerate(names):
-        if name in names[:index]:
-            path = f"tools[{index}].function.name"
-            raise BadRequestError(f"{path} {name!r} is there twice: each tool needs a name of its own.", path)
+    read = [_tool(tool, f"tools[{index}]") for index, tool in enumerate(given)]
+    named: dict[str, Json] = {}
+    for tool in read:
+        if tool is not None:
+            named.setdefault(tool["name"], tool)  # of two with one name Claude takes neither: the first counts
+    tools = list(named.values())
     if isinstance(choice, dict) and choice.get("type") == "allowed_tools":
         tools, choice = _allowed(tools, choice)
-    translated = _choice(choice, names)
+    if not tools:
+        return {}, []
+    translated = _choice(choice, list(named))
     words: list[str] = []
     if translated and translated["type"] in ("any", "tool") and not traits.takes_forced_tool:
         words = [_in_words(translated, [tool["name"] for tool in tools])]
@@ -41,20 +50,28 @@ def tool_fields(request: Json, traits: ModelTraits) -> tuple[Json, list[str]]:
     return {"tools": tools, "tool_choice": translated} if translated else {"tools": tools}, words
 
 
+def custom_tools(request: Json) -> frozenset[str]:
+    """The names of the custom tools: a call of one is told as it was asked for."""
+    tools = [tool for tool in request.get("tools") or () if isinstance(tool, dict) and tool.get("type") == "custom"]
+    return frozenset(tool["custom"]["name"] for tool in tools if isinstance(tool.get("custom"), dict))
+
+
 def is_forced(fields: Json) -> bool:
     """Whether the translated choice leaves the model no way but to call a tool."""
     return fields.get("tool_choice", {}).get("type") in ("any", "tool")
 
 
-def _tool(tool: object, path: str) -> Json:
-    if isinstance(tool, dict) and tool.get("type") == "custom":
-        raise BadRequestError(
-            f"{path}: a custom tool takes free text, and Claude's tools take JSON: make it a function.", f"{path}.type"
-        )
-    function = tool.get("function") if isinstance(tool, dict) and tool.get("type", "function") == "function" else None
+def _tool(tool: object, path: str) -> Json | None:
+    """A tool as Claude takes it; None for one that is left out."""
+    if not isinstance(tool, dict):
+        raise BadRequestError(f"{path} must be an object.", path)
+    kind = tool.get("type", "function")
+    if kind not in _KINDS:
+        return None
+    function = tool.get(kind)
     if not isinstance(function, dict):
         raise BadRequestError(f"{path} must be a function.", path)
-    path = f"{path}.function"
+    path = f"{path}.{kind}"
     if not isinstance(name := function.get("name"), str):
         raise BadRequestError(f"{path}.name must be a string.", f"{path}.name")
     if not _NAME.fullmatch(name):
@@ -64,13 +81,21 @@ def _tool(tool: object, path: str) -> Json:
     schema = function.get("parameters") or {}
     if not isinstance(schema, dict):
         raise BadRequestError(f"{path}.parameters must be a JSON schema.", f"{path}.parameters")
-    description = function.get("description")
-    if description is not None and not isinstance(description, str):
-        raise BadRequestError(f"{path}.description must be a string.", f"{path}.description")
-    translated: Json = {"name": name, "input_schema": _input_schema(schema)}
-    if description:
+    translated: Json = {"name": name, "input_schema": _FREE_TEXT if kind == "custom" else _input_schema(schema)}
+    if description := _description(function):
         translated["description"] = description
+    mark_last([translated], tool.get("cache_control") or function.get("cache_control"))
     return translated
+
+
+def _description(function: Json) -> str:
+    """The tool's own words, and the grammar that a custom tool's text must fit."""
+    given, wanted = function.get("description"), function.get("format")
+    words = [given] if isinstance(given, str) and given else []
+    grammar = wanted.get("grammar", wanted) if isinstance(wanted, dict) else None
+    if isinstance(grammar, dict) and isinstance(grammar.get("definition"), str):
+        words.append(f"The text must fit this {grammar.get('syntax') or ''} grammar:\n{grammar['definition']}")
+    return "\n\n".join(words)
 
 
 def _input_schema(schema: Json) -> Json:
@@ -112,16 +137,13 @@ def _allowed(tools: list[Json], choice: Json) -> tuple[list[Json], str]:
     if not isinstance(allowed, dict) or allowed.get("mode") not in ("auto", "required"):
         raise BadRequestError(f"{path}.mode must be auto or required.", f"{path}.mode")
     listed = allowed.get("tools")
-    names = [_function_name(tool) for tool in listed] if isinstance(listed, list) else []
-    by_name = {tool["name"]: tool for tool in tools}
-    if not names or any(name not in by_name for name in names):
-        raise BadRequestError(f"{path}.tools must name functions that are in tools.", f"{path}.tools")
+    names = [_chosen(tool) for tool in listed] if isinstance(listed, list) else []
     return [tool for tool in tools if tool["name"] in names], allowed["mode"]
 
 
-def _function_name(tool: object) -> str | None:
-    match tool:
-        case {"type": "function", "function": {"name": str(name)}} | {"type": "function", "name": str(name)}:
+def _chosen(choice: object) -> str | None:
+    match choice:
+        case {"function": {"name": str(name)}} | {"custom": {"name": str(name)}} | {"name": str(name)}:
             return name
     return None
 
@@ -134,16 +156,12 @@ def _choice(choice: object, names: list[str]) -> Json | None:
             return {"type": choice}
         case "required":
             return {"type": "any"}
-        case {"type": "custom"}:
-            raise BadRequestError("tool_choice must name a function: Claude has no custom tools.", "tool_choice")
-    name = _function_name(choice)
+    name = _chosen(choice)
     if name is None:
         raise BadRequestError(
             "tool_choice must be none, auto, required, a named function or allowed_tools.", "tool_choice"
         )
-    if name not in names:
-        raise BadRequestError(f"tool_choice names {name[:150]!r}, which is not in tools.", "tool_choice.function.name")
-    return {"type": "tool", "name": name}
+    return {"type": "tool", "name": name} if name in names else None  # another service's
 
 
 def _in_words(choice: Json, names: list[str]) -> str:

@@ -5,7 +5,6 @@ because it needs half the CPU of the SDK's own transport (measured: 0.74 against
 """
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 import anthropic
@@ -49,17 +48,14 @@ class _Sdk(AsyncAnthropic):
 
 
 class Claude:
-    """Sends Messages requests and probes. `use_key` may be called at any time.
+    """Sends Messages requests and probes. `use_key` may be called at any time."""
 
-    `on_retry()` is called when a request is sent once more because its kept connection was dead.
-    """
-
-    def __init__(self, base_url: str, proxy: str | None, connect_seconds: float, on_retry: Callable[[], None]) -> None:
+    def __init__(self, base_url: str, proxy: str | None, connect_seconds: float) -> None:
         self._base_url = base_url
         self._messages_url = f"{base_url}/v1/messages"  # whole: joining it anew for each request costs 0.1 ms
         self._timeout = httpx2.Timeout(None, connect=connect_seconds, pool=connect_seconds)
         self._http = httpx2.AsyncClient(
-            transport=Transport(proxy, connect_seconds, on_retry), timeout=self._timeout, follow_redirects=False
+            transport=Transport(proxy, connect_seconds), timeout=self._timeout, follow_redirects=False
         )
         self._sdk = _Sdk(
             api_key="",  # not None: the SDK then looks for no credentials of its own
@@ -121,6 +117,11 @@ class Claude:
 
     async def probe(self) -> ProbeResult:
         """GET /v1/models?limit=1: do network and key work? Where there is no such list the answer proves neither."""
+        result = await self._probe_once()
+        is_dead = isinstance(result, Fallback) and result.dead_connection  # which says nothing of a new one
+        return await self._probe_once() if is_dead else result
+
+    async def _probe_once(self) -> ProbeResult:
         try:
             async with asyncio.timeout(_PROBE_SECONDS):
                 response = await self._sdk.get("/v1/models", cast_to=httpx2.Response, options={"params": {"limit": 1}})

@@ -6,6 +6,7 @@ import ssl
 import aiohttp
 
 from claude_adapter.taxonomy import ConnectionProblem
+from claude_adapter.upstream.transport import DeadConnectionError
 
 
 def problem_of(error: BaseException) -> ConnectionProblem:
@@ -19,6 +20,8 @@ def problem_of(error: BaseException) -> ConnectionProblem:
     def any_is(*kinds: type[BaseException]) -> bool:
         return any(isinstance(link, kinds) for link in chain)
 
+    if any_is(DeadConnectionError):
+        return "dead"
     if any_is(aiohttp.ConnectionTimeoutError):
         return "connect_timeout"
     if any_is(socket.gaierror):

@@ -12,19 +12,17 @@ _OF_THE_CONNECTION = frozenset(
         *(b"proxy-authenticate", b"proxy-authorization", b"proxy-connection", b"content-length"),
     )
 )
-# The client's credentials, and what is about its way to us.
-_NOT_PASSED_FORWARD = _OF_THE_CONNECTION | {
-    *(b"authorization", b"x-api-key", b"cookie", b"host", b"expect", b"forwarded", b"x-real-ip", b"x-request-id"),
-    *(b"accept-encoding", b"content-encoding", b"content-type", b"origin", b"referer"),
-}
-# Defined to stand once: of several lines the last one counts, as joined they would be nonsense.
+# What goes to Anthropic: what its API reference, its SDKs and Claude Code's page for gateways name. All else stays
+# here: proxies on a client's way say who and where it is, and a key may have any name.
+_LISTS = frozenset((b"anthropic-beta", b"accept"))  # lines of one name become one list (RFC 9110, 5.3)
+# Of several lines the last one counts: joined they would be nonsense.
 _SINGLE = frozenset(
     (
-        *(b"anthropic-version", b"anthropic-dangerous-direct-browser-access", b"idempotency-key", b"user-agent"),
-        *(b"date", b"from", b"range", b"traceparent", b"dnt", b"priority"),
+        *(b"anthropic-version", b"anthropic-dangerous-direct-browser-access"),
+        *(b"idempotency-key", b"user-agent", b"x-app"),
     )
 )
-_SINGLE_PREFIXES = (b"x-stainless-", b"sec-")
+_SINGLE_PREFIXES = (b"x-stainless-", b"x-claude-code-")
 # More than this in one line many servers answer with a page of their own, which would look like a failure of Claude's.
 _LONGEST_HEADER_BYTES = 8000
 _NOT_PASSED_BACK = _OF_THE_CONNECTION | {
@@ -34,18 +32,17 @@ _NOT_PASSED_BACK = _OF_THE_CONNECTION | {
 
 
 def passed_forward(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    """A client's header lines as they may go to Anthropic: what the client's key and connection were ends here.
+    """Those of a client's header lines that may go to Anthropic.
 
-    So does what would make Anthropic's edge refuse the request: nobody but this client is to lose Claude by it. Lines
-    of one name become one list (RFC 9110, 5.3). `headers` has lower-case names.
+    Not one that would make Anthropic's edge refuse the request: nobody but this client is to lose Claude by it.
+    `headers` has lower-case names.
     """
     joined: dict[bytes, bytes] = {}
     for name, value in headers:
-        if name in _NOT_PASSED_FORWARD or name.startswith((b"x-forwarded-", b"x-pilot-")):
-            continue
-        if name in joined and name not in _SINGLE and not name.startswith(_SINGLE_PREFIXES):
-            value = joined[name] + b", " + value
-        joined[name] = value
+        if name in _LISTS:
+            joined[name] = joined[name] + b", " + value if name in joined else value
+        elif name in _SINGLE or name.startswith(_SINGLE_PREFIXES):
+            joined[name] = value
     return {
         name.decode("latin-1"): value.decode("latin-1")
         for name, value in joined.items()

@@ -11,7 +11,7 @@ import orjson
 from claude_adapter import taxonomy
 from claude_adapter.upstream.connection_errors import problem_of
 from claude_adapter.upstream.headers import passed_back
-from claude_adapter.upstream.sse import SseSplitter, data_of
+from claude_adapter.upstream.sse import SseSplitter, data_of, name_of
 from claude_adapter.upstream.upstream_error import UpstreamError
 
 _CLOSE_SECONDS = 1.0
@@ -80,7 +80,7 @@ class MessageStream(RawAnswer):
         if chunk is None:
             return None
         try:
-            return [_parse(data) for event in self._splitter.feed(chunk) if (data := data_of(event)) is not None]
+            return [_parse(event, data) for event in self._splitter.feed(chunk) if (data := data_of(event)) is not None]
         except ValueError as error:
             raise UpstreamError(taxonomy.classify_broken(f"Claude's stream could not be read: {error}.")) from error
 
@@ -92,8 +92,8 @@ def verdict_on(error: Exception) -> taxonomy.Verdict:
     return taxonomy.classify_connection(problem_of(error))
 
 
-def _parse(data: bytes) -> dict[str, Any]:
-    event = orjson.loads(data)
-    if not isinstance(event, dict):
+def _parse(event: bytes, data: bytes) -> dict[str, Any]:
+    document = orjson.loads(data)
+    if not isinstance(document, dict):
         raise ValueError("an event that is no JSON object")  # wrong data, not a wrong type in our code
-    return event
+    return document if "type" in document else {**document, "type": name_of(event)}

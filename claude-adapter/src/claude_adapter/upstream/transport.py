@@ -1,6 +1,6 @@
-"""aiohttp under the SDK's client: the pool of connections to Claude, and one more try when a kept one proves dead.
+"""aiohttp under the SDK's client: the pool of connections to Claude, which is left when a kept one proves dead.
 
-The SDK has such a transport too, but exports only a client around it, without socket options or a second try.
+The SDK has such a transport too, but exports only a client around it, without socket options or a word on its pool.
 """
 
 import socket
@@ -15,18 +15,20 @@ _KEEP_ALIVE_SECONDS = 30.0
 _MOST_CONNECTIONS = 1000
 
 
-class Transport(httpx2.AsyncBaseTransport):
-    """Sends requests over kept connections. A request whose kept connection was dead is sent once more, over a new one.
+class DeadConnectionError(Exception):
+    """A kept connection was dead before this request, which can be sent again over a new one.
 
-    Such a death is no news about Claude: the other side, or something in between, closed the connection while it was
-    idle (RFC 9112, 9.3.1). `on_retry()` is told. Raises aiohttp's own errors.
+    No news about Claude: the other side, or something in between, closed it while it was idle (RFC 9112, 9.3.1).
     """
 
-    def __init__(self, proxy: str | None, connect_seconds: float, on_retry: Callable[[], None]) -> None:
+
+class Transport(httpx2.AsyncBaseTransport):
+    """Sends requests over kept connections. Raises `DeadConnectionError`, and aiohttp's own errors."""
+
+    def __init__(self, proxy: str | None, connect_seconds: float) -> None:
         self._proxy = proxy
         self._connect_seconds = connect_seconds
         self._ssl_context = httpx2.create_ssl_context()
-        self._on_retry = on_retry
         self._pool: _Pool | None = None  # made in the running loop
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -39,11 +41,10 @@ class Transport(httpx2.AsyncBaseTransport):
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, ConnectionError) as error:
             if not (attempt.reused and _nothing_came(error)):
                 raise
-        self._on_retry()
-        # A new pool, because whatever else is idle in this one may be as dead.
-        self._pool = self._new_pool()
-        await pool.retire()
-        return await self._send(request, self._pool, _Attempt())
+            if self._pool is pool:  # whatever else is idle in it may be as dead
+                self._pool = self._new_pool()
+                await pool.retire()
+            raise DeadConnectionError from error
 
     async def aclose(self) -> None:
         """Close all connections that are not in use by an answer."""

@@ -57,17 +57,9 @@ _CHAT_REQUEST: Json = {
                     },
                     {
                         "properties": {
-                            "role": {"enum": ["assistant", "function"]},
+                            "role": {"enum": ["assistant", "tool", "function"]},
                             "content": nullable(_WORDS),
                         }
-                    },
-                    {
-                        "properties": {
-                            "role": {"const": "tool"},
-                            "tool_call_id": TEXT,
-                            "content": nullable(_WORDS),
-                        },
-                        "required": ["tool_call_id"],
                     },
                 ],
             },
@@ -113,29 +105,25 @@ _CHUNK: Json = {
     },
 }
 
+_TEXT_PARTS = ["text", "input_text", "output_text"]
+_CALLS = ["function_call", "custom_tool_call"]
+# Items of other types are understood or left out, so that no client's history ends a conversation.
 _ITEM: Json = {
     "type": "object",
     "anyOf": [
         {
-            "required": ["role", "content"],
+            "required": ["role"],
             "properties": {
-                "type": {"const": "message"},
+                "type": {"enum": ["message", None]},
                 "role": {"enum": ["user", "assistant", "system", "developer"]},
-                "content": {"anyOf": [TEXT, {"type": "array", "items": {"$ref": "#/components/schemas/InputText"}}]},
+                "content": nullable(
+                    {"anyOf": [TEXT, {"type": "array", "items": {"$ref": "#/components/schemas/InputPart"}}]}
+                ),
             },
         },
-        {
-            "required": ["type", "call_id", "name", "arguments"],
-            "properties": {
-                "type": {"const": "function_call"},
-                **dict.fromkeys(("call_id", "name", "arguments"), TEXT),
-            },
-        },
-        {
-            "required": ["type", "call_id", "output"],
-            "properties": {"type": {"const": "function_call_output"}, "call_id": TEXT, "output": TEXT},
-        },
-        {"required": ["type"], "properties": {"type": {"const": "reasoning"}}},
+        {"required": ["type", "name"], "properties": {"type": {"enum": _CALLS}, "name": TEXT}},
+        {"required": ["type"], "properties": {"type": {"type": "string", "not": {"enum": ["message", *_CALLS]}}}},
+        {"required": ["id"], "properties": {"type": {"type": "null"}, "id": TEXT}},
     ],
 }
 
@@ -224,10 +212,12 @@ DIALECT_SCHEMAS: Json = {
     "ChatCompletionRequest": _CHAT_REQUEST,
     "ChatCompletion": _CHAT_COMPLETION,
     "ChatCompletionChunk": _CHUNK,
-    "InputText": {
+    "InputPart": {
         "type": "object",
-        "required": ["type", "text"],
-        "properties": {"type": {"enum": ["input_text", "output_text"]}, "text": TEXT},
+        "anyOf": [
+            {"required": ["type", "text"], "properties": {"type": {"enum": _TEXT_PARTS}, "text": TEXT}},
+            {"required": ["type"], "properties": {"type": {"type": "string", "not": {"enum": _TEXT_PARTS}}}},
+        ],
     },
     "ResponsesRequest": _RESPONSES_REQUEST,
     "Response": _RESPONSE,

@@ -22,7 +22,7 @@ _ANSWER_HEADERS: Json = {
     },
     "X-Model": {"description": "The model that really answered.", "required": True, "schema": _TEXT},
     "X-Fallback-Reason": {
-        "description": "Why the local model answered in Claude's place.",
+        "description": "Why Claude did not answer.",
         "schema": {"enum": list(REASONS)},
     },
 }
@@ -33,7 +33,13 @@ _RETRY_AFTER: Json = {
 _NOTICE_SWITCH: Json = {
     "name": "X-Pilot-Notice",
     "in": "header",
-    "description": "`off` keeps the notice out of this answer.",
+    "description": "`off` keeps notice and mark out of this answer.",
+    "schema": _TEXT,
+}
+_FALLBACK_SWITCH: Json = {
+    "name": "X-Pilot-Fallback",
+    "in": "header",
+    "description": "`off`: Claude answers, or nobody. The same is so under `/claude`.",
     "schema": _TEXT,
 }
 _VERSION: Json = {
@@ -52,7 +58,10 @@ _PAGE: list[Json] = [
     {"name": "after_id", "in": "query", "description": "What stands behind this model.", "schema": _TEXT},
     {"name": "before_id", "in": "query", "description": "What stands in front of it.", "schema": _TEXT},
 ]
-_ALSO_UNDER_ANTHROPIC: Json = {"servers": [{"url": "/"}, {"url": "/anthropic"}]}
+_ALSO_UNDER_CLAUDE: Json = {"servers": [{"url": "/"}, {"url": "/claude"}]}
+_ALSO_UNDER_ANTHROPIC: Json = {
+    "servers": [*_ALSO_UNDER_CLAUDE["servers"], {"url": "/anthropic"}, {"url": "/claude/anthropic"}]
+}
 
 
 def _ref(name: str) -> Json:
@@ -120,13 +129,13 @@ def _ask(
         "408": "The request took too long to arrive.",
         "413": "The body is over 32 MB.",
         "415": "The body is not application/json.",
-        "4XX": "Claude refused the request in another way: its own answer.",
-        "503": "Nobody can answer right now; the message says why.",
+        "4XX": "Claude refused the request in another way: its own answer. Or only Claude may answer and cannot: 403.",
+        "503": "Nobody can answer right now, or not Claude, and only Claude may; the message says why.",
         "507": "The disk is full, and the body is over 1 MB.",
     }
     operation = {
         "summary": summary,
-        "parameters": [_NOTICE_SWITCH] if events else [],
+        "parameters": [_FALLBACK_SWITCH, *([_NOTICE_SWITCH] if events else [])],
         "requestBody": {"required": True, "content": {_JSON: {"schema": _ref(request), "examples": examples}}},
         "responses": {
             "200": {
@@ -177,6 +186,7 @@ PATHS: Json = {
         "OpenAIError",
         {"model": "pilot", "messages": [_QUESTION], "max_tokens": 64},
         _chunks(),
+        **_ALSO_UNDER_CLAUDE,
     ),
     "/v1/responses": _ask(
         "OpenAI Responses",
@@ -185,6 +195,7 @@ PATHS: Json = {
         "OpenAIError",
         {"model": "pilot", "input": _QUESTION["content"], "max_output_tokens": 64},
         _named(_TYPED),
+        **_ALSO_UNDER_CLAUDE,
     ),
     "/v1/messages": _ask(
         "Anthropic Messages",

@@ -83,7 +83,7 @@ _STATUS: Json = {
         "words": {"type": "object", "required": ["headline", "what", "do"]},
         "day": {"type": "object", "required": ["slot_seconds", "slots", "ends_at", "kept"]},
         "traffic": {"type": "object", "required": ["claude", "local"]},
-        "nobody_requests": {"type": "integer", "minimum": 0},
+        **{name: {"type": "integer", "minimum": 0} for name in ("nobody_requests", "refused_side_tasks")},
     },
 }
 

@@ -7,8 +7,8 @@ from typing import Any
 import orjson
 
 # The type that follows from a status, in each dialect; any other 4xx is the client's mistake, any other 5xx ours.
-_OPENAI_TYPES = {503: "service_unavailable"}
-_ANTHROPIC_TYPES = {404: "not_found_error", 413: "request_too_large"}
+_OPENAI_TYPES = {403: "permission_error", 503: "service_unavailable"}
+_ANTHROPIC_TYPES = {403: "permission_error", 404: "not_found_error", 413: "request_too_large"}
 
 NOBODY_CODE = "no_brain"  # nobody can answer; nginx says the same, see nginx.conf
 

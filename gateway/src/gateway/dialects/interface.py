@@ -16,14 +16,19 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Request:
-    """A checked request; `body` is for the backends. `notice_allowed` is false when a notice would spoil the answer."""
+    """A checked request; `body` is for the backends. `additions_allowed`: notice and mark would not spoil it."""
 
     body: Json
     stream: bool
     model: str
     json_mode: bool
-    notice_allowed: bool
+    additions_allowed: bool
     original: Json = field(default_factory=dict)  # as the client sent it, where that is another API's
+
+
+def is_begun(body: Json) -> bool:
+    """Whether the client has begun the answer itself: nothing may come between its words and those that go on."""
+    return bool(body["messages"][-1]["role"] == "assistant")
 
 
 class Reply:
@@ -38,11 +43,11 @@ class Reply:
         return events
 
 
-class NoticeStream(Protocol):
-    """A stream of the local model's that begins with the notice."""
+class StreamEdit(Protocol):
+    """A stream of the local model's that something is added to."""
 
     def feed(self, events: bytes) -> bytes:
-        """The next whole events; the notice is at once behind the one that opens the answer."""
+        """The next whole events, with the addition where it belongs."""
 
 
 class PartialAnswer(Protocol):
@@ -116,8 +121,16 @@ class Dialect(ABC):
         """The unary answer with the notice as its first paragraph, or None when it has no words."""
 
     @abstractmethod
-    def notice_stream(self, notice: str) -> NoticeStream:
-        """A local stream that is to begin with the notice."""
+    def notice_stream(self, notice: str) -> StreamEdit:
+        """A local stream that is to begin with the notice: at once behind the event that opens the answer."""
+
+    @abstractmethod
+    def with_mark(self, answer: Json, mark: str) -> Json | None:
+        """The unary answer with the mark at the end of its text, or None when it has no words."""
+
+    @abstractmethod
+    def mark_stream(self, mark: str) -> StreamEdit:
+        """A local stream whose text is to end with the mark."""
 
     @abstractmethod
     def has_words(self, events: bytes) -> bool:

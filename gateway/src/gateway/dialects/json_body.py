@@ -1,5 +1,6 @@
 """A request's body as JSON, the same for every dialect; what is wrong with it, each says in its own shape."""
 
+import math
 from typing import Any
 
 import orjson
@@ -46,3 +47,10 @@ def is_too_deep(raw: bytes, body: object) -> bool:
     except orjson.JSONEncodeError:
         return True
     return False
+
+
+def is_whole_number(value: object, least: int) -> bool:
+    """Whether it is a whole number of at least `least`; JSON's 24.0 is one."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value < math.inf:
+        return False
+    return value == int(value)

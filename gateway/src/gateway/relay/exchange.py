@@ -5,45 +5,44 @@ A bare ASGI endpoint, because every layer costs CPU for each token that passes.
 
 import logging
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
 from starlette.types import Receive, Scope, Send
 
 from gateway.dialects.errors import NOBODY_CODE, ApiError
-from gateway.dialects.interface import Dialect, Reply, Request
+from gateway.dialects.interface import Dialect, Reply, Request, StreamEdit
 from gateway.metrics import Metrics
 from gateway.relay import failover
 from gateway.relay.client import ClientWatch, read_body
-from gateway.relay.failover import NobodyError
-from gateway.relay.notice import Conversations, strip_notices
+from gateway.relay.conversation import Conversation
+from gateway.relay.eligibility import Eligibility, SideTaskRule, eligibility
+from gateway.relay.failover import NobodyError, OnlyClaudeError
+from gateway.relay.notice import Addition, Wording
+from gateway.relay.refusal import refusal
 from gateway.relay.rescue import Rescue, broken_off
 from gateway.relay.upstream import Answer, Ask, Upstream, UpstreamError
 from gateway.status.poller import Status
 
 _log = logging.getLogger(__name__)
 
+# claude-adapter labels the answers that it names, by their places in `messages`; nobody else may set it.
+LOCAL_ANSWERS = "X-Pilot-Local-Answers"
+_MOST_LABELS = 200  # the newest; a header has a limit
 
+
+@dataclass(frozen=True, eq=False)
 class Endpoint:
-    """The ASGI endpoint of one dialect."""
+    """The ASGI endpoint of one dialect; `under_claude`: at the path where only Claude may answer."""
 
-    def __init__(
-        self,
-        dialect: Dialect,
-        upstream: Upstream,
-        status: Status,
-        conversations: Conversations,
-        metrics: Metrics,
-        notices: tuple[str, ...],
-    ) -> None:
-        self.dialect = dialect
-        self.upstream = upstream
-        self.status = status
-        self.conversations = conversations
-        self.metrics = metrics
-        self.notice = notices[0]
-        self.notices = notices  # the one to say first, then others that may stand in histories
+    dialect: Dialect
+    upstream: Upstream
+    status: Status
+    metrics: Metrics
+    wording: Wording
+    side_tasks: SideTaskRule
+    under_claude: bool = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, and count it when its last byte has gone."""
@@ -69,6 +68,8 @@ class _Exchange:
         self._head_sent = False
         self._sent = bytearray()  # of a stream of Claude's, in the backends' API
         self._reply = Reply()
+        self._conversation: Conversation
+        self._eligible: Eligibility
 
     async def run(self, receive: Receive) -> None:
         raw = await read_body(receive)
@@ -80,6 +81,8 @@ class _Exchange:
                     await self._answer(raw)
                 except ApiError as error:
                     await self._refuse(error)
+                except OnlyClaudeError as error:
+                    await self._hold_back(error)
                 except NobodyError as error:
                     headers = {"Retry-After": str(error.retry_after_seconds)}
                     await self._refuse(self._dialect.error(503, str(error), NOBODY_CODE, headers))
@@ -95,86 +98,103 @@ class _Exchange:
     async def _answer(self, raw: bytes) -> None:
         request = self._dialect.read(raw, self._headers.get(b"content-type", b"").decode("latin-1"))
         self._reply = self._dialect.reply(request)
-        messages = strip_notices(request.body["messages"], self._endpoint.notices)
-        if messages is not None:
-            request = replace(request, body={**request.body, "messages": messages})
-        if messages is not None or request.original:
+        self._conversation = self._endpoint.wording.reader.read(request.body["messages"])
+        if self._conversation.changed:
+            request = replace(request, body={**request.body, "messages": self._conversation.messages})
+        if self._conversation.changed or request.original:
             raw = orjson.dumps(request.body)
         query = f"?{self._query}" if self._query else ""
         headers = self._dialect.passed_forward(self._header_lines)
+        if self._conversation.local_answers and self._endpoint.wording.label:
+            headers.append((LOCAL_ANSWERS, ",".join(map(str, self._conversation.local_answers[-_MOST_LABELS:]))))
         ask = Ask(self._dialect.backend_path + query, raw, self._request_id, headers)
-        by_name = request.model in ("local", self._status.local.model)
+        self._eligible = eligibility(
+            request,
+            self._headers,
+            self._endpoint.side_tasks if self._dialect.counts_as_answer else None,
+            under_claude=self._endpoint.under_claude,
+            by_name=request.model in ("local", self._status.local.model),
+            reason=self._status.claude.reason,
+        )
 
         async def deliver(answer: Answer) -> None:
-            await self._deliver(request, answer, by_name=by_name)
+            await self._deliver(request, answer)
 
         try:
             await failover.answer(
                 ask,
                 self._endpoint.upstream,
                 self._status,
-                by_name=by_name,
+                self._eligible.answerer,
                 deliver=deliver,
                 begun=lambda: self._head_sent,
             )
         except UpstreamError as error:
             await self._finish(request, ask, error.event)
 
-    async def _deliver(self, request: Request, answer: Answer, *, by_name: bool) -> None:
+    async def _deliver(self, request: Request, answer: Answer) -> None:
         self._backend = answer.backend
+        answerer = self._eligible.answerer
+        if answer.status >= 500 and answerer == "claude":
+            raise OnlyClaudeError(answer.reason)
         if answer.status >= 500:
             raise NobodyError(self._status, answer.retry_after_seconds, await answer.explanation())
         if answer.status >= 400:
             self._outcome = "client_error"
-        if self._backend != self._status.active and not by_name:
+        if self._backend != self._status.active and answerer == "anyone":
             self._status.look_again()
         headers = answer.headers
-        notice = False
-        if self._backend == "claude":
-            if self._dialect.counts_as_answer and answer.status < 400:
-                self._endpoint.conversations.answered_by_claude(request.body)
-        elif self._backend == "local" and not by_name:
+        added: Addition | None = None
+        if self._backend == "local" and answerer == "anyone":
             reason = await self._status.reason_for(self._request_id)
             self._metrics.fallbacks.labels(reason).inc()
             headers.append((b"x-fallback-reason", reason.encode()))
-            notice = answer.status == 200 and self._wants_notice(request)
+            if answer.status == 200 and self._may_add(request):
+                added = self._endpoint.wording.addition(told=self._conversation.told)
         if not answer.is_stream:
-            await self._deliver_whole(answer, headers, notice=notice)
+            await self._deliver_whole(answer, headers, added)
         elif self._backend == "claude":
             await self._deliver_claude_stream(answer, headers)
         else:
-            await self._deliver_local_stream(answer, headers, notice=notice)
+            await self._deliver_local_stream(answer, headers, added)
 
-    def _wants_notice(self, request: Request, *, even_when_known: bool = False) -> bool:
-        if not request.notice_allowed:
-            return False
-        if self._headers.get(b"x-pilot-notice", b"").strip().lower() == b"off":
-            return False
-        is_news = self._endpoint.conversations.tell(request.body)
-        return is_news or (even_when_known and self._endpoint.conversations.policy != "never")
+    def _may_add(self, request: Request) -> bool:
+        wanted = self._headers.get(b"x-pilot-notice", b"").strip().lower() != b"off"
+        return wanted and request.additions_allowed and self._eligible.task is None
 
-    async def _deliver_whole(self, answer: Answer, headers: list[tuple[bytes, bytes]], *, notice: bool) -> None:
+    async def _deliver_whole(self, answer: Answer, headers: list[tuple[bytes, bytes]], added: Addition | None) -> None:
         body = await answer.whole()
-        if notice and (with_notice := self._with_notice(body)):
-            body = with_notice
-            self._metrics.notices.inc()
+        if added and (with_addition := self._with_addition(body, added)):
+            body = with_addition
+            self._metrics.notices.inc(added == "notice")
         if answer.status == 200:
             body = self._reply.whole(body)
         await self._start(answer.status, [*headers, (b"content-length", b"%d" % len(body))])
         await self._send({"type": "http.response.body", "body": body})
 
-    def _with_notice(self, body: bytes) -> bytes | None:
-        """The unary answer with the notice in front; None when it has no words, or no shape that we know."""
+    def _with_addition(self, body: bytes, added: Addition) -> bytes | None:
+        """The unary answer with it; None when it has no words, or no shape that we know."""
+        wording = self._endpoint.wording
         try:
-            answer = self._dialect.with_notice(orjson.loads(body), self._endpoint.notice)
+            answer = orjson.loads(body)
+            if added == "notice":
+                answer = self._dialect.with_notice(answer, wording.notice)
+            else:
+                answer = self._dialect.with_mark(answer, wording.mark)
         except (ValueError, LookupError, TypeError, AttributeError):
             return None
         return orjson.dumps(answer) if answer else None
 
-    async def _deliver_local_stream(self, answer: Answer, headers: list[tuple[bytes, bytes]], *, notice: bool) -> None:
+    async def _deliver_local_stream(
+        self, answer: Answer, headers: list[tuple[bytes, bytes]], added: Addition | None
+    ) -> None:
         await self._start(answer.status, headers)
-        stream = self._dialect.notice_stream(self._endpoint.notice) if notice else None
-        self._metrics.notices.inc(notice)
+        stream: StreamEdit | None = None
+        if added == "notice":
+            stream = self._dialect.notice_stream(self._endpoint.wording.notice)
+            self._metrics.notices.inc()
+        elif added == "mark":
+            stream = self._dialect.mark_stream(self._endpoint.wording.mark)
         opened = first_token = False
         async for events in answer.events():
             # The first event only opens the answer; it comes before prefill.
@@ -203,13 +223,16 @@ class _Exchange:
         """Bring a stream that broke to its end."""
         if self._backend == "claude":
             self._status.look_again()
+            wording, may_add = self._endpoint.wording, self._may_add(request)
             rescue = Rescue(
                 request,
                 ask,
                 self._dialect,
                 self._endpoint.upstream,
                 self._metrics,
-                line_wanted=lambda: self._wants_notice(request, even_when_known=True),
+                local_may_answer=self._eligible.answerer != "claude",
+                line_wanted=may_add and wording.policy != "never",
+                mark=wording.mark if may_add else "",
                 send=self._send_events,
             )
             self._outcome = await rescue.run(bytes(self._sent), error_event)
@@ -217,6 +240,14 @@ class _Exchange:
             self._outcome = "broken"
             await self._send_events(broken_off(self._dialect, self._request_id))
         await self._end()
+
+    async def _hold_back(self, error: OnlyClaudeError) -> None:
+        self._backend = "none"
+        self._status.look_again()
+        reason = error.reason or await self._status.reason_for(self._request_id)
+        self._metrics.refused_side_tasks.labels(*self._eligible.labels).inc()
+        await self._refuse(refusal(self._dialect, self._eligible, self._status.claude, reason))
+        self._outcome = "refused"
 
     async def _refuse(self, error: ApiError) -> None:
         self._outcome = "nobody" if error.status >= 500 else "client_error"

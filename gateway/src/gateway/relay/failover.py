@@ -3,6 +3,7 @@ for an answer that was lost before the client had any of it."""
 
 from collections.abc import Awaitable, Callable
 
+from gateway.relay.eligibility import Answerer
 from gateway.relay.upstream import Answer, Ask, Target, Upstream, UpstreamError
 from gateway.status.poller import Status
 
@@ -21,21 +22,31 @@ class NobodyError(Exception):
         )
 
 
+class OnlyClaudeError(Exception):
+    """Claude cannot answer, and nobody else may. `reason`: why, when that is known."""
+
+    def __init__(self, reason: str | None = None) -> None:
+        super().__init__("only Claude may answer")
+        self.reason = reason
+
+
 async def answer(
     ask: Ask,
     upstream: Upstream,
     status: Status,
+    answerer: Answerer,
     *,
-    by_name: bool,
     deliver: Callable[[Answer], Awaitable[None]],
     begun: Callable[[], bool],
 ) -> None:
-    """Hand `deliver` the first answer there is; `by_name`: the client asks for the local model.
+    """Hand `deliver` the first answer there is of those who may answer.
 
-    Raises NobodyError; and UpstreamError once `begun` says that the client has part of an answer.
+    Raises NobodyError or OnlyClaudeError; and UpstreamError once `begun` says that the client has part of an answer.
     """
-    around = by_name or status.adapter_liveness.hung
-    attempts: tuple[Target, ...] = ("local", "local") if around else ("chosen", "local", "local")
+    hung = status.adapter_liveness.hung
+    attempts: tuple[Target, ...] = ("local", "local") if hung or answerer == "local" else ("chosen", "local", "local")
+    if answerer == "claude":
+        attempts = () if hung else ("claude",)
     for target in attempts:
         try:
             async with upstream.asking(ask, target) as response:
@@ -45,4 +56,6 @@ async def answer(
                 raise
             if not error.again:
                 break
+    if answerer == "claude":
+        raise OnlyClaudeError("adapter_down")
     raise NobodyError(status)

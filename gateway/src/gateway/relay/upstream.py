@@ -19,7 +19,7 @@ from gateway.status.contracts import read_header, read_retry_after
 from gateway.status.liveness import HungError
 from gateway.status.poller import ADAPTER, Status
 
-Target = Literal["chosen", "local"]  # by nginx, or the local model whatever nginx would choose
+Target = Literal["chosen", "claude", "local"]  # by nginx, or this one whatever nginx would choose
 
 # A stream may be silent while Claude thinks; the timeouts that decide are the adapter's.
 _TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=2)
@@ -64,6 +64,7 @@ class Answer:
         backend = response.headers.get("X-Served-By", "none")
         self.backend = backend if backend in BACKENDS else "none"  # none: nginx itself
         self.model = read_header(response.headers.get("X-Model"))
+        self.reason = read_header(response.headers.get("X-Fallback-Reason"))
         self.retry_after_seconds = read_retry_after(response.headers.get("Retry-After"))
         self.is_stream = response.content_type == "text/event-stream"
 
@@ -119,9 +120,11 @@ class Upstream:
         answer: Answer | None = None
 
         def waits_for_adapter() -> bool:
-            return target == "chosen" and (answer is None or answer.backend == "claude")
+            return target != "local" and (answer is None or answer.backend == "claude")
 
         def waits_for_local() -> bool:
+            if target == "claude":
+                return False
             if answer is not None:
                 return answer.backend != "claude"
             return target == "local" or self._status.claude.state in ("open", "down")
@@ -160,7 +163,7 @@ class Upstream:
         A connection that was lost is tried again: nothing has come back, and the backends' tries may be repeated (see
         nginx.conf).
         """
-        path = ask.path if target == "chosen" else f"/local{ask.path}"
+        path = ask.path if target == "chosen" else f"/{target}{ask.path}"
         headers = [*ask.headers, ("Content-Type", "application/json"), ("X-Request-Id", ask.request_id)]
         for pause_seconds in (*_PAUSES_SECONDS, None):
             try:

@@ -6,6 +6,7 @@ of models. What does not hold to its contract raises ContractError; its message 
 
 import math
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +22,8 @@ BreakerState = Literal["closed", "half_open", "open", "down"]
 # One word for metrics, headers and pages. Not a list: a newer claude-adapter may know more reasons.
 _REASON = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _SECONDS = re.compile(r"[0-9]{1,9}")
+_LONGEST_RETRY_SECONDS = 3600
+_END_OF_TIME = 1e12  # Unix seconds
 _HEADER_VALUE = re.compile(r"[\x21-\x7e]{1,256}")
 
 
@@ -39,6 +42,14 @@ class ClaudeView:
     probed: bool = False
     words: Words | None = None  # what the reason means and what to do about it
     of_all: bool = True  # whether the reason keeps every model away, and not the default one alone
+    retry_at: float | None = None  # when Claude is asked again, in Unix seconds
+
+    @property
+    def retry_in_seconds(self) -> int | None:
+        """From now on, at least one and at most an hour; None when nobody has said."""
+        if self.retry_at is None:
+            return None
+        return min(max(1, math.ceil(self.retry_at - time.time())), _LONGEST_RETRY_SECONDS)
 
 
 @dataclass(frozen=True)
@@ -75,6 +86,7 @@ def read_state(status: int, body: bytes) -> ClaudeView:
         probed=result is not None or not _field(document, "key", bool),
         words=_words(document.get("words")),
         of_all=document["model"] not in _field(document, "models", dict),
+        retry_at=_time_of(document.get("retry_at")),
     )
 
 
@@ -117,7 +129,7 @@ def read_header(value: str | None) -> str | None:
 
 def read_retry_after(value: str | None) -> int | None:
     """A `Retry-After` in seconds, at most an hour; None when it is missing, odd or a date."""
-    return min(int(value), 3600) if value is not None and _SECONDS.fullmatch(value) else None
+    return min(int(value), _LONGEST_RETRY_SECONDS) if value is not None and _SECONDS.fullmatch(value) else None
 
 
 def _entry(entry: Json) -> Json:
@@ -188,6 +200,13 @@ def _count(document: Json, name: str) -> int:
 
 def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _time_of(value: object) -> float | None:
+    """Unix seconds; None also for what is odd, as only a waiting time hangs on it."""
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < _END_OF_TIME:
+        return None
+    return float(value)
 
 
 def _is_text(value: object) -> bool:

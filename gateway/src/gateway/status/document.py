@@ -9,6 +9,7 @@ from typing import Any, Literal
 from gateway.reasons import HEADLINES, words_for
 from gateway.status.history import SLOT_SECONDS, History
 from gateway.status.poller import Status
+from gateway.status.traffic import REFUSED_SIDE_TASKS
 
 View = Literal["full", "public"]
 Json = dict[str, Any]
@@ -34,6 +35,7 @@ def full_document(status: Status, history: History, now: float | None = None) ->
         },
         "traffic": {backend: _traffic(history, backend) for backend in ("claude", "local")},
         "nobody_requests": int(history.sum("none_requests")),
+        "refused_side_tasks": int(history.sum(REFUSED_SIDE_TASKS)),
     }
 
 

@@ -151,8 +151,8 @@ class History:
     def _write(self, rows: list[tuple[float, ...]], events: list[tuple[str, float, str, str | None]]) -> None:
         self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with closing(self._open()) as database, database:
-            places = ", ".join("?" * (len(COLUMNS) + 1))
-            database.executemany(f"REPLACE INTO minutes VALUES ({places})", rows)  # noqa: S608  # question marks only
+            names, places = ", ".join(COLUMNS), ", ".join("?" * (len(COLUMNS) + 1))
+            database.executemany(f"REPLACE INTO minutes (at, {names}) VALUES ({places})", rows)  # noqa: S608  # our own names
             database.executemany("REPLACE INTO events VALUES (?, ?, ?, ?)", events)
             database.execute("DELETE FROM minutes WHERE at <= ?", (int(time.time()) - DAY_SECONDS,))
 
@@ -162,6 +162,10 @@ class History:
             columns = ", ".join(f"{column} REAL NOT NULL" for column in COLUMNS)
             with database:
                 database.execute(f"CREATE TABLE IF NOT EXISTS minutes (at INTEGER PRIMARY KEY, {columns})")
+                known = {row[1] for row in database.execute("PRAGMA table_info(minutes)")}
+                for column in COLUMNS:
+                    if column not in known:  # a file of an earlier version
+                        database.execute(f"ALTER TABLE minutes ADD COLUMN {column} REAL NOT NULL DEFAULT 0")
                 database.execute(
                     "CREATE TABLE IF NOT EXISTS events (kind TEXT PRIMARY KEY, at REAL, backend TEXT, reason TEXT)"
                 )

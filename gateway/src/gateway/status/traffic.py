@@ -7,8 +7,10 @@ _COUNTED = ("ok", "rescued", "broken", "nobody")
 
 Totals = dict[str, float]
 
-COLUMNS = tuple(
-    f"{backend}_{figure}" for backend in BACKENDS for figure in ("requests", "first_words", "first_words_seconds")
+REFUSED_SIDE_TASKS = "refused_side_tasks"
+COLUMNS = (
+    *(f"{backend}_{figure}" for backend in BACKENDS for figure in ("requests", "first_words", "first_words_seconds")),
+    REFUSED_SIDE_TASKS,
 )
 
 
@@ -25,4 +27,6 @@ def totals(metrics: Metrics) -> Totals:
             column = {"_count": "first_words", "_sum": "first_words_seconds"}.get(sample.name.removeprefix(series.name))
             if column and f"{sample.labels['backend']}_{column}" in found:
                 found[f"{sample.labels['backend']}_{column}"] += sample.value
+    for series in metrics.refused_side_tasks.collect():
+        found[REFUSED_SIDE_TASKS] += sum(sample.value for sample in series.samples)
     return found

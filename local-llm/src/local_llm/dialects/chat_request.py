@@ -1,7 +1,7 @@
-"""The body of `POST /v1/chat/completions`, checked field by field.
+"""The body of `POST /v1/chat/completions`: what this service understands of it.
 
-llama_cpp.server's own type is not used: it knows no developer and tool roles as clients send them, reads "yes" as true,
-and answers in FastAPI's error shape.
+llama_cpp.server's own type is not used: it knows no developer and tool roles as clients send them, and answers in
+FastAPI's error shape. A shape is refused by the gateway, the same for both backends; here the best is made of it.
 """
 
 from __future__ import annotations
@@ -9,29 +9,32 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal, TypeVar
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from local_llm.dialects.errors import BadRequestError
-from local_llm.dialects.tools import ForcedCall, Tool, forced_call, tools_in
+from local_llm.dialects.numbers import Length, Penalty, Probability, RepeatPenalty, Seed, Temperature, TopK
+from local_llm.dialects.tools import ForcedCall, Tool, allowed_tools, forced_call, tools_in
 
-_Penalty = Annotated[float, Field(ge=-2, le=2)]
-_Stop = Annotated[str, Field(max_length=256)]
+_STOPS, _STOP_CHARACTERS = 16, 256
+_FORMATS = ("text", "json_object", "json_schema")
 _Body = TypeVar("_Body", bound=BaseModel)
-
-
-class StreamOptions(BaseModel):
-    """OpenAI's `stream_options`."""
-
-    model_config = ConfigDict(strict=True)
-    include_usage: bool | None = None
 
 
 class ResponseFormat(BaseModel):
     """OpenAI's `response_format`."""
 
-    model_config = ConfigDict(strict=True)
     type: Literal["text", "json_object", "json_schema"]
-    json_schema: dict[str, Any] | None = None
+    json_schema: Any = None
+
+
+def stops_in(given: Any) -> list[str]:
+    """Stop sequences, one or a list of them, as many and as long as can be looked for at every token."""
+    listed = given if isinstance(given, list) else [given]
+    return [stop[:_STOP_CHARACTERS] for stop in listed if isinstance(stop, str) and stop][:_STOPS]
+
+
+def _known_format(given: Any) -> Any:
+    return None if isinstance(given, dict) and given.get("type") not in _FORMATS else given
 
 
 class ChatRequest(BaseModel):
@@ -45,26 +48,25 @@ class ChatRequest(BaseModel):
     messages: list[Any] = Field(min_length=1)
     model: str | None = None
     stream: bool | None = None
-    stream_options: StreamOptions | None = None
-    n: Literal[1] | None = None
-    max_tokens: int | None = Field(None, ge=1)
-    max_completion_tokens: int | None = Field(None, ge=1)
-    temperature: float | None = Field(None, ge=0, le=2)
-    top_p: float | None = Field(None, ge=0, le=1)
-    top_k: int | None = Field(None, ge=0, le=1_000_000)
-    min_p: float | None = Field(None, ge=0, le=1)
-    seed: int | None = None
-    stop: _Stop | Annotated[list[_Stop], Field(max_length=16)] | None = None
-    presence_penalty: _Penalty | None = None
-    frequency_penalty: _Penalty | None = None
-    repeat_penalty: float | None = Field(None, gt=0, le=10)
-    response_format: ResponseFormat | None = None
+    stream_options: Any = None
+    max_tokens: Length = None
+    max_completion_tokens: Length = None
+    temperature: Temperature = None
+    top_p: Probability = None
+    top_k: TopK = None
+    min_p: Probability = None
+    seed: Seed = None
+    stop: Annotated[list[str], BeforeValidator(stops_in)] = []
+    presence_penalty: Penalty = None
+    frequency_penalty: Penalty = None
+    repeat_penalty: RepeatPenalty = None
+    response_format: Annotated[ResponseFormat | None, BeforeValidator(_known_format)] = None
     tools: list[Any] | None = None
     tool_choice: Any = None
 
     @property
     def forced_call(self) -> ForcedCall | None:
-        """The tool call that `tool_choice` forces. Raises `BadRequestError` when it cannot be had."""
+        """The tool call that `tool_choice` forces, as far as it can be had here. Raises `BadRequestError`."""
         return None if self.tool_choice in (None, "auto", "none") else forced_call(self._tools, self.tool_choice)
 
     @property
@@ -74,12 +76,12 @@ class ChatRequest(BaseModel):
 
     @property
     def _tools(self) -> tuple[Tool, ...]:
-        return tools_in(self.tools or ())
+        return allowed_tools(tools_in(self.tools or ()), self.tool_choice)
 
     @property
     def stops(self) -> list[str]:
-        """The stop sequences as a list."""
-        return [self.stop] if isinstance(self.stop, str) else self.stop or []
+        """The stop sequences."""
+        return self.stop
 
     @property
     def wanted_tokens(self) -> int | None:
@@ -89,7 +91,7 @@ class ChatRequest(BaseModel):
     @property
     def wants_usage(self) -> bool:
         """Whether a stream ends with a usage chunk."""
-        return bool(self.stream_options and self.stream_options.include_usage)
+        return isinstance(self.stream_options, dict) and bool(self.stream_options.get("include_usage"))
 
 
 def parse(body: bytes) -> ChatRequest:
@@ -109,6 +111,6 @@ def checked(kind: type[_Body], body: bytes) -> _Body:
         return kind.model_validate(data)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        field = ".".join(str(part) for part in first["loc"][: 1 if first["loc"][0] == "stop" else None])
+        field = ".".join(str(part) for part in first["loc"])
         what = "is required" if first["type"] == "missing" else f"is wrong: {first['msg']}"
         raise BadRequestError(field, f"`{field}` {what}.") from None

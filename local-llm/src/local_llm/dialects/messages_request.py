@@ -11,8 +11,9 @@ from typing import Any
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
-from local_llm.dialects.chat_request import ChatRequest, ResponseFormat, checked
+from local_llm.dialects.chat_request import ChatRequest, ResponseFormat, checked, stops_in
 from local_llm.dialects.errors import BadRequestError
+from local_llm.dialects.numbers import Length, Probability, Temperature, TopK
 
 Json = dict[str, Any]
 _MARKED = ("image", "document", "thinking", "redacted_thinking")
@@ -39,12 +40,12 @@ class CountRequest(BaseModel):
 class MessagesRequest(CountRequest):
     """What this service understands of a request; other fields are let pass and have no effect."""
 
-    max_tokens: int = Field(ge=1)
+    max_tokens: Length
     stream: bool | None = None
-    temperature: float | None = Field(None, ge=0, le=2)
-    top_p: float | None = Field(None, ge=0, le=1)
-    top_k: int | None = Field(None, ge=0)
-    stop_sequences: list[str] | None = Field(None, max_length=1000)
+    temperature: Temperature = None
+    top_p: Probability = None
+    top_k: TopK = None
+    stop_sequences: Any = None
     output_config: OutputConfig | None = None
     output_format: Json | None = None  # its name while it was in beta
 
@@ -59,8 +60,8 @@ def parse_messages(body: bytes) -> ChatRequest:
         max_tokens=request.max_tokens,
         temperature=request.temperature,
         top_p=request.top_p,
-        top_k=None if request.top_k is None else min(request.top_k, 1_000_000),
-        stop=[stop[:256] for stop in request.stop_sequences or [] if stop.strip()][:16] or None,
+        top_k=request.top_k,
+        stop=[stop for stop in stops_in(request.stop_sequences) if stop.strip()],
         response_format=_response_format(wanted_format),
         tools=_tools(request.tools),
         tool_choice=_tool_choice(request.tool_choice),
@@ -167,9 +168,9 @@ def _tools(tools: list[Any] | None) -> list[Json] | None:
         return None
     translated = []
     for index, tool in enumerate(tools):
-        if not isinstance(tool, Mapping) or not isinstance(tool.get("name"), str):
-            raise BadRequestError(f"tools.{index}", f"`tools.{index}` must be an object with a `name`.")
-        if isinstance(tool.get("input_schema"), Mapping):
+        if not isinstance(tool, Mapping):
+            raise BadRequestError(f"tools.{index}", f"`tools.{index}` must be an object.")
+        if isinstance(tool.get("name"), str) and isinstance(tool.get("input_schema"), Mapping):
             function = {
                 "name": tool["name"],
                 "description": tool.get("description"),

@@ -189,27 +189,36 @@ def tools_in(tools: Sequence[Any]) -> tuple[Tool, ...]:
     return tuple(read)
 
 
-def forced_call(tools: Sequence[Tool], choice: Any) -> ForcedCall:
-    """What OpenAI's `tool_choice` forces when it forces. Raises `BadRequestError` when it cannot be had."""
+def allowed_tools(tools: tuple[Tool, ...], choice: Any) -> tuple[Tool, ...]:
+    """The tools that OpenAI's `allowed_tools` leaves; all of them for any other choice."""
+    allowed = choice.get("allowed_tools") if isinstance(choice, Mapping) else None
+    if not isinstance(allowed, Mapping) or not isinstance(allowed.get("tools"), list):
+        return tools
+    names = {_chosen(each) for each in allowed["tools"]}
+    return tuple(tool for tool in tools if tool.name in names)
+
+
+def forced_call(tools: tuple[Tool, ...], choice: Any) -> ForcedCall | None:
+    """What OpenAI's `tool_choice` forces; None when that is nothing, or a tool that only Claude's servers can call.
+
+    In words is then the best answer there is.
+    """
+    if isinstance(choice, Mapping) and choice.get("type") == "allowed_tools":
+        allowed = choice.get("allowed_tools")
+        choice = allowed.get("mode") if isinstance(allowed, Mapping) else None
     if choice == "required":
-        if not tools:
-            raise BadRequestError(
-                "tool_choice",
-                "`tool_choice` wants a tool called, but `tools` holds none that the local model can call.",
-            )
-        return ForcedCall(tuple(tools))
-    function = choice.get("function") if isinstance(choice, Mapping) else None
-    name = function.get("name") if isinstance(function, Mapping) else None
-    if not isinstance(name, str):
-        raise BadRequestError(
-            "tool_choice", "The local model understands `tool_choice` auto, none, required or one tool."
-        )
-    for tool in tools:
-        if tool.name == name:
-            return ForcedCall((tool,))
-    raise BadRequestError(
-        "tool_choice", "`tool_choice` names a tool that `tools` does not hold or only Claude can call."
-    )
+        return ForcedCall(tools) if tools else None
+    name = _chosen(choice)
+    return next((ForcedCall((tool,)) for tool in tools if tool.name == name), None)
+
+
+def _chosen(choice: Any) -> str | None:
+    """The name in an object that names a tool, in each of OpenAI's forms."""
+    if not isinstance(choice, Mapping):
+        return None
+    holder = choice.get("function", choice)
+    name = holder.get("name") if isinstance(holder, Mapping) else None
+    return name if isinstance(name, str) else None
 
 
 def shown_schema(schema: Mapping[str, Any]) -> str:

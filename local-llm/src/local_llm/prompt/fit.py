@@ -44,13 +44,13 @@ def fit(conversation: Conversation, soul: str, budget_tokens: int, overhead_toke
     system, soul_used = _system(conversation.system, soul, int(budget_tokens * SYSTEM_SHARE) - overhead_tokens, count)
     partial = _cut_start(conversation.partial, int(budget_tokens * PARTIAL_SHARE), count)
     # The assistant's opening at the prompt's end costs like a message.
-    room = budget_tokens - count(system) - count(partial) - 2 * overhead_tokens
+    left_tokens = budget_tokens - count(system) - count(partial) - 2 * overhead_tokens
 
     *earlier, last = conversation.turns
     # A power of two: a budget that is a little different tomorrow has the same blocks.
     block = 1 << max(0, int(budget_tokens * _BLOCK_SHARE * _CHARACTERS_PER_TOKEN).bit_length() - 1)
-    kept, cost, dropped = _last_turn(last, room, block, overhead_tokens, count)
-    first = _first_kept(earlier, room - cost, block, overhead_tokens, count)
+    kept, cost, dropped = _last_turn(last, left_tokens, block, overhead_tokens, count)
+    first = _first_kept(earlier, left_tokens - cost, block, overhead_tokens, count)
     newest = tuple(message for turn in earlier[first:] for message in turn)
     return Fitted((Message("system", system), *newest, *kept), partial, dropped + first, soul_used)
 
@@ -97,17 +97,17 @@ def _ends(text: str, keep: int, front: float) -> str:
     return text[:head] + ("" if front == 0.0 else f"\n{CUT_MARK}\n") + (text[-tail:] if tail else "")
 
 
-def _first_kept(units: Sequence[Unit], room: int, block: int, overhead_tokens: int, count: Count) -> int:
+def _first_kept(units: Sequence[Unit], budget_tokens: int, block: int, overhead_tokens: int, count: Count) -> int:
     """From which unit on they are kept: as many of the newest as fit, and when not all do, from a block's beginning.
 
     Blocks are counted in characters from the conversation's beginning: what is said later does not move them.
     """
-    first, left = len(units), room
+    first, left_tokens = len(units), budget_tokens
     while first > 0:
-        cost = _cost(units[first - 1], left, overhead_tokens, count)
-        if cost > left:
+        cost = _cost(units[first - 1], left_tokens, overhead_tokens, count)
+        if cost > left_tokens:
             break
-        left -= cost
+        left_tokens -= cost
         first -= 1
     if first == 0 or first == len(units):
         return first
@@ -118,26 +118,26 @@ def _first_kept(units: Sequence[Unit], room: int, block: int, overhead_tokens: i
     return first
 
 
-def _last_turn(turn: Unit, room: int, block: int, overhead_tokens: int, count: Count) -> tuple[Unit, int, int]:
+def _last_turn(turn: Unit, budget_tokens: int, block: int, overhead_tokens: int, count: Count) -> tuple[Unit, int, int]:
     """The turn being answered: its messages, their cost in tokens, and how many exchanges were left out.
 
     An agent's turn can hold dozens of tool exchanges: the question and the newest of them matter.
     """
-    cost = _cost(turn, room, overhead_tokens, count)
-    if cost <= room:
+    cost = _cost(turn, budget_tokens, overhead_tokens, count)
+    if cost <= budget_tokens:
         return turn, cost, 0
     if len(turn) == 1:
-        only = _shortened(turn[0], room - overhead_tokens, count)
+        only = _shortened(turn[0], budget_tokens - overhead_tokens, count)
         return (only,), overhead_tokens + count(only.text), 0
     first, middle, last = turn[0], turn[1:-1], turn[-1]
-    last = _shortened(last, room // 2 - overhead_tokens, count)
-    room_left = room - overhead_tokens - count(last.text)
-    first = _shortened(first, min(room // 2, room_left) - overhead_tokens, count)
-    room_left -= overhead_tokens + count(first.text)
+    last = _shortened(last, budget_tokens // 2 - overhead_tokens, count)
+    left_tokens = budget_tokens - overhead_tokens - count(last.text)
+    first = _shortened(first, min(budget_tokens // 2, left_tokens) - overhead_tokens, count)
+    left_tokens -= overhead_tokens + count(first.text)
     exchanges = _exchanges(middle)
-    begin = _first_kept(exchanges, room_left, block, overhead_tokens, count)
+    begin = _first_kept(exchanges, left_tokens, block, overhead_tokens, count)
     kept = tuple(message for exchange in exchanges[begin:] for message in exchange)
-    cost = room - room_left + _cost(kept, room_left, overhead_tokens, count)
+    cost = budget_tokens - left_tokens + _cost(kept, left_tokens, overhead_tokens, count)
     if not kept and first.role == last.role:  # nothing left between them: the roles must still alternate
         return (Message(first.role, f"{first.text}\n\n{last.text}"),), cost, begin
     return (first, *kept, last), cost, begin
@@ -152,14 +152,14 @@ def _shortened(message: Message, limit_tokens: int, count: Count) -> Message:
     return Message(message.role, cut_middle(message.text, limit_tokens, count))
 
 
-def _cost(messages: Sequence[Message], room: int, overhead_tokens: int, count: Count) -> int:
-    """Tokens the messages take; anything over `room` once that much is sure, without counting the rest."""
+def _cost(messages: Sequence[Message], budget_tokens: int, overhead_tokens: int, count: Count) -> int:
+    """Tokens the messages take; anything over `budget_tokens` once that much is sure, without counting the rest."""
     total = 0
     for message in messages:
-        characters_left = (room - total) * _CHARACTERS_PER_TOKEN_AT_MOST
+        characters_left = (budget_tokens - total) * _CHARACTERS_PER_TOKEN_AT_MOST
         if len(message.text) > characters_left:
-            return room + 1
+            return budget_tokens + 1
         total += overhead_tokens + count(message.text)
-        if total > room:
+        if total > budget_tokens:
             break
     return total

@@ -77,8 +77,8 @@ class PrefixCache:
             live = live[:keep]
             size = llama_cpp.llama_state_seq_get_size(self._llama.ctx, _SEQUENCE)
         kept = [saved for saved in self._saved if saved.pinned or _shared(saved.tokens, live) < len(saved.tokens)]
-        room = self._limit_bytes - size
-        while sum(saved.state.nbytes for saved in kept if not saved.pinned) > room:
+        left_bytes = self._limit_bytes - size
+        while sum(saved.state.nbytes for saved in kept if not saved.pinned) > left_bytes:
             kept.remove(next(saved for saved in kept if not saved.pinned))
         self._saved = tuple(kept)  # let go before new memory is taken
         self._saved = (*kept, _Saved(live, self._state(), pinned=False))

@@ -2,9 +2,10 @@
 
 from gateway.dialects import sse
 from gateway.dialects.chat_completions.request import read_chat_request
-from gateway.dialects.chat_completions.stream import DONE_EVENT, NoticeChunk, PartialChat
+from gateway.dialects.chat_completions.stream import DONE_EVENT, MarkChunk, NoticeChunk, PartialChat
 from gateway.dialects.errors import OpenAIError
-from gateway.dialects.interface import Dialect, Json, NoticeStream, PartialAnswer, Request
+from gateway.dialects.interface import Dialect, Json, PartialAnswer, Request, StreamEdit
+from gateway.dialects.mark import MarkPlace
 
 PATH = "/v1/chat/completions"
 
@@ -42,9 +43,23 @@ class ChatCompletions(Dialect):
         """The notice as the content's first paragraph."""
         return put_in_front(answer, notice)
 
-    def notice_stream(self, notice: str) -> NoticeStream:
+    def notice_stream(self, notice: str) -> StreamEdit:
         """The notice is a chunk of its own."""
         return NoticeChunk(notice)
+
+    def with_mark(self, answer: Json, mark: str) -> Json | None:
+        """The mark at the end of the content."""
+        message = answer["choices"][0]["message"]
+        place = MarkPlace(mark)
+        place.said(message.get("content") or "")
+        if not (end := place.take()):
+            return None
+        message["content"] += end
+        return answer
+
+    def mark_stream(self, mark: str) -> StreamEdit:
+        """The mark is a chunk of its own."""
+        return MarkChunk(mark)
 
     def has_words(self, events: bytes) -> bool:
         """Local's signs of life are comments."""

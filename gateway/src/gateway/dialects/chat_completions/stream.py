@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from gateway.dialects import sse
+from gateway.dialects.mark import MarkPlace
 
 Json = dict[str, Any]
 
@@ -44,6 +45,30 @@ class NoticeChunk:
                 self._said = True
                 passed += notice_event(raw, self._notice)
         return passed
+
+
+class MarkChunk:
+    """A local stream whose text ends with the mark: a chunk of its own, before tool calls and before the finish."""
+
+    def __init__(self, mark: str) -> None:
+        self._place = MarkPlace(mark)
+
+    def feed(self, events: bytes) -> bytes:
+        """As they come, with the mark made after the chunk that ends the text."""
+        return b"".join(self._event(raw) for raw in sse.split(events))
+
+    def _event(self, raw: bytes) -> bytes:
+        chunk = sse.document(raw)
+        for choice in chunk.get("choices") or ():
+            delta = choice.get("delta") or {}
+            self._place.said(delta.get("content") or "")
+            ends = choice.get("finish_reason") is not None or delta.get("tool_calls")
+            if ends and (mark := self._place.take()):
+                last_words = delta.pop("content", None) or ""
+                words = {**chunk, "choices": [_choice({"content": last_words + mark})]}
+                words.pop("usage", None)  # once is enough
+                return event(words) + event(chunk)
+        return raw + b"\n\n"
 
 
 class PartialChat:

@@ -2,9 +2,10 @@
 
 from gateway.dialects import sse
 from gateway.dialects.errors import AnthropicError
-from gateway.dialects.interface import Dialect, Json, NoticeStream, PartialAnswer, Request
+from gateway.dialects.interface import Dialect, Json, PartialAnswer, Request, StreamEdit
+from gateway.dialects.mark import MarkPlace
 from gateway.dialects.messages.request import read_messages_request
-from gateway.dialects.messages.stream import NoticeBlock, PartialMessage
+from gateway.dialects.messages.stream import MarkDelta, NoticeBlock, PartialMessage
 
 PATH = "/v1/messages"
 COUNT_PATH = "/v1/messages/count_tokens"
@@ -28,6 +29,8 @@ _NOT_PASSED_FORWARD = frozenset(
         *(b"connection", b"keep-alive", b"transfer-encoding", b"te", b"trailer", b"upgrade", b"content-length"),
         *(b"host", b"expect", b"authorization", b"x-api-key", b"cookie", b"proxy-authorization"),
         *(b"content-type", b"x-request-id", b"accept-encoding", b"x-pilot-notice", b"x-pilot-api-key"),
+        b"x-pilot-fallback",
+        b"x-pilot-local-answers",  # only the gateway says it
     )
 )
 
@@ -64,15 +67,30 @@ class Messages(Dialect):
 
     def is_error(self, event: bytes) -> bool:
         """By its name, or, without one, by its data."""
-        return (sse.name(event) or str(sse.document(event).get("type")).encode()) == b"error"
+        return _kind_of(event) == b"error"
 
     def with_notice(self, answer: Json, notice: str) -> Json | None:
         """The notice as the first text block's first paragraph."""
         return put_in_front(answer, notice)
 
-    def notice_stream(self, notice: str) -> NoticeStream:
+    def notice_stream(self, notice: str) -> StreamEdit:
         """The notice opens the first text block."""
         return NoticeBlock(notice)
+
+    def with_mark(self, answer: Json, mark: str) -> Json | None:
+        """The mark at the end of the last text block."""
+        for block in reversed(answer["content"]):
+            if block.get("type") == "text":
+                place = MarkPlace(mark)
+                place.said(block["text"])
+                end = place.take()
+                block["text"] += end
+                return answer if end else None
+        return None
+
+    def mark_stream(self, mark: str) -> StreamEdit:
+        """The mark ends the text block."""
+        return MarkDelta(mark)
 
     def has_words(self, events: bytes) -> bool:
         """Local's signs of life are pings."""
@@ -81,7 +99,7 @@ class Messages(Dialect):
     def has_ended(self, sent: bytearray) -> bool:
         """Whether `message_stop` has come."""
         end = bytes(sent[-_STOP_WITHIN_BYTES:])
-        return _MESSAGE_STOP in end and any(sse.name(event) == _MESSAGE_STOP for event in sse.split(end))
+        return _MESSAGE_STOP in end and any(_kind_of(event) == _MESSAGE_STOP for event in sse.split(end))
 
     def reason_of(self, error_event: bytes) -> str:
         """claude-adapter's own events name it; Anthropic's have a type."""
@@ -113,6 +131,15 @@ class CountTokens(Messages):
     def with_notice(self, answer: Json, notice: str) -> Json | None:
         """There are no words in a number."""
         return None
+
+    def with_mark(self, answer: Json, mark: str) -> Json | None:
+        """Nor here."""
+        return None
+
+
+def _kind_of(event: bytes) -> bytes:
+    """An event's name, or, where a relay leaves the names out, its data's type."""
+    return sse.name(event) or str(sse.document(event).get("type")).encode()
 
 
 def _error_of(error_event: bytes) -> object:

@@ -1,14 +1,15 @@
 """Reading a Messages request: what the gateway needs of it, and what is wrong with it, in Anthropic's words.
 
 Only the shape that every backend needs is checked, so that a mistake is answered the same way whichever is on. What the
-fields mean is the backends' business; fields, roles and block types not named here pass unread.
+fields mean is the backends' business; fields, roles, block types and tools not named here pass unread.
 """
 
 from collections.abc import Callable
 
 from gateway.dialects.errors import AnthropicError
-from gateway.dialects.interface import Json, Request
-from gateway.dialects.json_body import BodyError, read_json
+from gateway.dialects.interface import Json, Request, is_begun
+from gateway.dialects.json_body import BodyError, is_whole_number, read_json
+from gateway.dialects.messages.tools import check_tools, forces_a_call
 
 
 def read_messages_request(raw: bytes, content_type: str, *, counting: bool = False) -> Request:
@@ -29,19 +30,19 @@ def read_messages_request(raw: bytes, content_type: str, *, counting: bool = Fal
     _check_messages(body["messages"])
     if body.get("system") is not None:
         _check_content(body["system"], "system")
+    check_tools(body)
+    _check_format(body)
 
     json_mode = any(
         isinstance(holder, dict) and isinstance(holder.get(name), dict)
         for holder, name in ((body.get("output_config"), "format"), (body, "output_format"))
     )
-    tool_choice = body.get("tool_choice")
-    tool_forced = isinstance(tool_choice, dict) and tool_choice.get("type") in ("any", "tool")
     return Request(
         body=body,
         stream=body.get("stream") is True and not counting,
         model=body["model"],
         json_mode=json_mode,
-        notice_allowed=not (counting or json_mode or tool_forced),
+        additions_allowed=not (counting or json_mode or forces_a_call(body) or is_begun(body)),
     )
 
 
@@ -74,14 +75,29 @@ def _check_content(content: object, where: str) -> None:
             raise AnthropicError(400, f"{where}.{j}.text: Input should be a valid string")
 
 
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+def _check_format(body: Json) -> None:
+    """The form of a JSON answer, by its name of today and that of its beta."""
+    formats = {"output_config.format": (body.get("output_config") or {}).get("format")}
+    formats["output_format"] = body.get("output_format")
+    for where, wanted in formats.items():
+        if wanted is None:
+            continue
+        if not isinstance(wanted, dict):
+            raise AnthropicError(400, f"{where}: Input should be a valid dictionary")
+        if wanted.get("type") == "json_schema" and not isinstance(wanted.get("schema"), dict):
+            raise AnthropicError(400, f"{where}.schema: Input should be a valid dictionary")
+
+
+def _is_strings(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)
 
 
 _FIELDS: dict[str, tuple[Callable[[object], bool], str]] = {
     "model": (lambda value: isinstance(value, str) and value != "", "a valid string of at least 1 character"),
-    "max_tokens": (_is_count, "a valid integer, 0 or greater"),
+    "max_tokens": (lambda value: is_whole_number(value, 0), "a valid integer, 0 or greater"),
     "messages": (lambda value: isinstance(value, list), "a valid list"),
+    "stop_sequences": (_is_strings, "a valid list of strings"),
+    "output_config": (lambda value: isinstance(value, dict), "a valid dictionary"),
     "stream": (lambda value: isinstance(value, bool), "a valid boolean"),
     "tools": (lambda value: isinstance(value, list), "a valid list"),
     "tool_choice": (lambda value: isinstance(value, dict), "a valid dictionary"),

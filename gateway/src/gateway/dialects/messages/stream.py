@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from gateway.dialects import sse
+from gateway.dialects.mark import MarkPlace
 
 Json = dict[str, Any]
 
@@ -81,6 +82,28 @@ class NoticeBlock:
         if "index" not in document:
             return raw + b"\n\n"
         return event({**document, "index": document["index"] + 1})
+
+
+class MarkDelta:
+    """A local stream each of whose text blocks, and there is one as a rule, ends with the mark."""
+
+    def __init__(self, mark: str) -> None:
+        self._place = MarkPlace(mark)
+
+    def feed(self, events: bytes) -> bytes:
+        """As they come, with a delta before the end of the block."""
+        return b"".join(self._event(raw) for raw in sse.split(events))
+
+    def _event(self, raw: bytes) -> bytes:
+        document = sse.document(raw)
+        match document.get("type"):
+            case "content_block_start":
+                self._place.said((document.get("content_block") or {}).get("text") or "")
+            case "content_block_delta":
+                self._place.said((document.get("delta") or {}).get("text") or "")
+            case "content_block_stop" if mark := self._place.take():
+                return text_delta(document["index"], mark) + raw + b"\n\n"
+        return raw + b"\n\n"
 
 
 class PartialMessage:

@@ -1,6 +1,6 @@
 """Chat Completions replies, whole or in chunks, as Responses. Pure: dicts and bytes of events in, the same out.
 
-Shapes: https://platform.openai.com/docs/api-reference/responses and …/responses-streaming.
+Shapes: https://platform.openai.com/docs/api-reference/responses-streaming.
 """
 
 import time
@@ -10,24 +10,28 @@ import orjson
 
 from gateway.dialects import sse
 from gateway.dialects.interface import Json
+from gateway.dialects.responses.objects import ARGUMENTS_OF, INCOMPLETE, call, message, own_id, reasoning, response
 
-_INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
+_PART_OF = {"message": "output_text", "reasoning": "reasoning_text"}
+_ARGUMENTS_EVENT_OF = {"function_call": "function_call_arguments", "custom_tool_call": "custom_tool_call_input"}
+# The one error of the backends that a client acts on by its code, by making the conversation shorter.
+_CODES = ("context_length_exceeded",)
 
 
 def whole(request: Json, completion: Json) -> Json:
     """The `response` object for a `chat.completion` that answers `request`."""
     choice = completion["choices"][0]
-    message = choice["message"]
-    name = _own_id(completion["id"])
+    said = choice["message"]
+    name = own_id(completion["id"])
     output: list[Json] = []
-    if message.get("reasoning_content"):
-        output.append(_reasoning(name, message["reasoning_content"]))
-    if message.get("content") or not message.get("tool_calls"):
-        output.append(_message(name, message.get("content") or ""))
-    for i, call in enumerate(message.get("tool_calls") or ()):
-        function = call["function"]
-        output.append(_function_call(name, i, call["id"], function["name"], function["arguments"]))
-    return _response(
+    if said.get("reasoning_content"):
+        output.append(reasoning(name, said["reasoning_content"]))
+    if said.get("content") or not said.get("tool_calls"):
+        output.append(message(name, said.get("content") or ""))
+    output += [call(name, i, each) for i, each in enumerate(said.get("tool_calls") or ())]
+    if choice["finish_reason"] in INCOMPLETE:
+        output[-1]["status"] = "incomplete"
+    return response(
         request,
         name,
         completion["created"],
@@ -52,7 +56,6 @@ class ResponseEvents:
         self._call_index: int | None = None
         self._finish_reason: str | None = None
         self._usage: Json | None = None
-        self._ended = False
 
     def feed(self, event: bytes) -> bytes:
         """What goes on for one event (without its blank line)."""
@@ -70,7 +73,7 @@ class ResponseEvents:
         return opening + b"".join(self._choice(choice) for choice in chunk.get("choices", ()))
 
     def _open(self, chunk: Json) -> bytes:
-        self._name = _own_id(chunk.get("id") or "")
+        self._name = own_id(chunk.get("id") or "")
         self._created = chunk.get("created") or self._created
         self._model = chunk.get("model") or ""
         begun = self._response("in_progress")
@@ -84,8 +87,8 @@ class ResponseEvents:
             events += self._words("reasoning", delta["reasoning_content"])
         if delta.get("content"):
             events += self._words("message", delta["content"])
-        for call in delta.get("tool_calls") or ():
-            events += self._call(call)
+        for each in delta.get("tool_calls") or ():
+            events += self._call(each)
         return events
 
     def _words(self, kind: str, text: str) -> bytes:
@@ -98,7 +101,7 @@ class ResponseEvents:
         )
 
     def _begin_words(self, kind: str) -> bytes:
-        item = _message(self._name, "") if kind == "message" else _reasoning(self._name, "")
+        item = message(self._name, "") if kind == "message" else reasoning(self._name, "")
         part = item["content"][0]
         item["status"] = "in_progress"
         self._item = {**item, "content": []}
@@ -107,32 +110,35 @@ class ResponseEvents:
         self._item["content"] = [part]
         return events
 
-    def _call(self, call: Json) -> bytes:
-        function = call.get("function") or {}
+    def _call(self, given: Json) -> bytes:
         events = b""
-        if call["index"] != self._call_index or self._item is None:
+        if given["index"] != self._call_index or self._item is None:
             events = self._close()
-            self._call_index = call["index"]
-            self._item = _function_call(
-                self._name, call["index"], call.get("id") or "", function.get("name") or "", "", "in_progress"
-            )
+            self._call_index = given["index"]
+            begun = call(self._name, given["index"], given, "in_progress")
+            self._item = {**begun, ARGUMENTS_OF[begun["type"]]: ""}
             events += self._event("response.output_item.added", output_index=len(self._output), item=self._item)
-        if piece := function.get("arguments"):
-            self._item["arguments"] += piece
-            events += self._event("response.function_call_arguments.delta", **self._place(), delta=piece)
+        kind = self._item["type"]
+        piece = (given.get("function") or given.get("custom") or {}).get(ARGUMENTS_OF[kind])
+        if piece:
+            self._item[ARGUMENTS_OF[kind]] += piece
+            events += self._event(f"response.{_ARGUMENTS_EVENT_OF[kind]}.delta", **self._place(), delta=piece)
         return events
 
-    def _close(self) -> bytes:
-        """The end of the item that is being made."""
+    def _close(self, *, cut: bool = False, failed: bool = False) -> bytes:
+        """The end of the item that is being made. What was cut is not announced as whole: half a call is none."""
         if self._item is None:
             return b""
         item, place = self._item, self._place()
-        item["status"] = "completed"
-        if item["type"] == "function_call":
-            events = self._event(
-                "response.function_call_arguments.done", **place, name=item["name"], arguments=item["arguments"]
-            )
-        else:
+        item["status"] = "incomplete" if cut or failed else "completed"
+        events = b""
+        if item["type"] in ARGUMENTS_OF:
+            if not cut and not failed:
+                field = ARGUMENTS_OF[item["type"]]
+                named = {"name": item["name"]} if item["type"] == "function_call" else {}
+                kind = f"response.{_ARGUMENTS_EVENT_OF[item['type']]}.done"
+                events = self._event(kind, **place, **named, **{field: item[field]})
+        elif not failed:
             part = item["content"][0]
             more: Json = {"logprobs": []} if item["type"] == "message" else {}
             kind = _PART_OF[item["type"]]
@@ -144,21 +150,25 @@ class ResponseEvents:
         return events
 
     def _complete(self) -> bytes:
-        closing = self._close()
+        cut = self._finish_reason in INCOMPLETE
+        closing = self._close(cut=cut)
         if not self._output:  # an answer without a word is still a message
-            closing = self._begin_words("message") + self._close()
+            closing = self._begin_words("message") + self._close(cut=cut)
         done = self._response(None)
-        self._ended = True
         return closing + self._event(f"response.{done['status']}", response=done)
 
     def _fail(self, error: Json) -> bytes:
-        closing = self._close()
+        closing = self._close(failed=True)
         failed = self._response("failed")
-        failed["error"] = {"code": "server_error", "message": str(error.get("message"))}
+        code = error.get("code")
+        failed["error"] = {
+            "code": code if code in _CODES else "server_error",
+            "message": str(error.get("message")),
+        }
         return closing + self._event("response.failed", response=failed)
 
     def _response(self, status: str | None) -> Json:
-        return _response(
+        return response(
             self._request,
             self._name,
             self._created,
@@ -177,83 +187,3 @@ class ResponseEvents:
         document = {"type": kind, "sequence_number": self._number, **fields}
         self._number += 1
         return b"event: " + kind.encode() + b"\ndata: " + orjson.dumps(document) + b"\n\n"
-
-
-_PART_OF = {"message": "output_text", "reasoning": "reasoning_text"}
-
-
-def _own_id(completion_id: str) -> str:
-    return completion_id.removeprefix("chatcmpl-")
-
-
-def _message(name: str, text: str) -> Json:
-    part = {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
-    return {"id": f"msg_{name}", "type": "message", "role": "assistant", "status": "completed", "content": [part]}
-
-
-def _reasoning(name: str, text: str) -> Json:
-    part = {"type": "reasoning_text", "text": text}
-    return {"id": f"rs_{name}", "type": "reasoning", "status": "completed", "summary": [], "content": [part]}
-
-
-def _function_call(
-    name: str, index: int, call_id: str, function: str, arguments: str, status: str = "completed"
-) -> Json:
-    return {
-        "id": f"fc_{name}_{index}",
-        "type": "function_call",
-        "status": status,
-        "call_id": call_id,
-        "name": function,
-        "arguments": arguments,
-    }
-
-
-def _response(
-    request: Json,
-    name: str,
-    created: int,
-    model: str,
-    *,
-    output: list[Json],
-    finish_reason: str | None,
-    usage: Json | None,
-    status: str | None = None,
-) -> Json:
-    why = _INCOMPLETE.get(finish_reason or "")
-    return {
-        "id": f"resp_{name}",
-        "object": "response",
-        "created_at": created,
-        "status": status or ("incomplete" if why else "completed"),
-        "error": None,
-        "incomplete_details": {"reason": why} if why and status is None else None,
-        "instructions": request.get("instructions"),
-        "max_output_tokens": request.get("max_output_tokens"),
-        "metadata": request.get("metadata") or {},
-        "model": model,
-        "output": output,
-        "parallel_tool_calls": request.get("parallel_tool_calls") is not False,
-        "previous_response_id": None,
-        "reasoning": {"effort": (request.get("reasoning") or {}).get("effort"), "summary": None},
-        "store": False,
-        "temperature": request.get("temperature"),
-        "text": request.get("text") or {"format": {"type": "text"}},
-        "tool_choice": request.get("tool_choice") or "auto",
-        "tools": request.get("tools") or [],
-        "top_p": request.get("top_p"),
-        "truncation": "disabled",
-        "usage": None if status is not None or usage is None else _usage(usage),
-        "user": request.get("user"),
-    }
-
-
-def _usage(usage: Json) -> Json:
-    read, written = usage.get("prompt_tokens_details") or {}, usage.get("completion_tokens_details") or {}
-    return {
-        "input_tokens": usage["prompt_tokens"],
-        "input_tokens_details": {"cached_tokens": read.get("cached_tokens") or 0, "cache_write_tokens": 0},
-        "output_tokens": usage["completion_tokens"],
-        "output_tokens_details": {"reasoning_tokens": written.get("reasoning_tokens") or 0},
-        "total_tokens": usage["total_tokens"],
-    }

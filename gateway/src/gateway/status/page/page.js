@@ -95,6 +95,8 @@ function render(status) {
     }
     show("unanswered", status.nobody_requests > 0);
     write("unanswered", `Nobody could answer ${status.nobody_requests} of the requests.`);
+    show("held-back", status.refused_side_tasks > 0);
+    write("held-back", `Held back for Claude alone, and refused: ${status.refused_side_tasks}.`);
   }
   tellTimes();
 }
