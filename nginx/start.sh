@@ -59,21 +59,14 @@ esac
 # nginx compares map strings without regard to case; a regular expression does not.
 keys_conf() {
     echo "map \$host \$status_public { default $status_public; }"
-    if [ -z "$keys" ]; then
-        echo 'map $host $caller { default ""; }'
-        echo 'map $host $caller_known { default 1; }'
-        echo 'map $host $cookie_known { default 0; }'
-        echo 'map $host $session_of_posted_key { default ""; }'
-        return
-    fi
-    echo 'map "$http_authorization" $bearer_caller { default "";'
+    echo "map \$host \$anybody { default $([ -n "$keys" ] && echo 0 || echo 1); }"
+    echo 'map "$http_authorization" $name_by_bearer { default "";'
     key_lines '~^(?i:bearer) +%s$'
-    echo '} map "$http_x_api_key" $api_key_caller { default "";'
+    echo '} map "$http_x_api_key" $name_by_api_key { default "";'
     key_lines '~^%s$'
-    echo '} map "$bearer_caller" $caller { default $bearer_caller; "" $api_key_caller; }'
-    echo 'map "$caller" $caller_known { default 1; "" 0; }'
-    echo 'map "$cookie_pilot_session" $cookie_known { default 0;'
-    each_key | while read -r _ key; do echo "    \"~^$(session_of "$key")\$\" 1;"; done
+    echo '} map "$name_by_bearer" $name_by_key { default $name_by_bearer; "" $name_by_api_key; }'
+    echo 'map "$cookie_pilot_session" $name_by_cookie { default "";'
+    each_key | while read -r name key; do echo "    \"~^$(session_of "$key")\$\" \"$name\";"; done
     echo '} map "$http_x_posted_key" $session_of_posted_key { default "";'
     # A form writes ~ as %7E.
     each_key | while read -r _ key; do
@@ -111,9 +104,9 @@ echo "$keys" | tr ', ' '\n\n' | while read -r key; do
     esac
 done
 
-# With several keys none takes all places.
+# With several names none takes all places.
 of_one_key=$concurrency large_of_key=4
-[ "$(each_key | wc -l)" -le 1 ] || of_one_key=$(((concurrency + 1) / 2)) large_of_key=2
+[ "$(each_key | cut -d ' ' -f 1 | sort -u | wc -l)" -le 1 ] || of_one_key=$(((concurrency + 1) / 2)) large_of_key=2
 
 each_origin() { echo "$origins" | tr ', ' '\n\n' | grep . | sort -u; }
 
