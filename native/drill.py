@@ -57,9 +57,7 @@ def main() -> int:
     seconds: float = parser.parse_args().seconds
 
     environment = read_environment()
-    client = httpx.Client(
-        base_url=edge_url(environment), headers=key_header(environment), timeout=120, trust_env=False
-    )
+    client = httpx.Client(base_url=edge_url(environment), headers=key_header(environment), timeout=120, trust_env=False)
     try:
         status = client.get("/status").raise_for_status().json()
     except (httpx.HTTPError, ValueError):

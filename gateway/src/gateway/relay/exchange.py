@@ -94,6 +94,8 @@ class _Exchange:
             if client.gone:
                 self._outcome = "client_gone"
         self._metrics.requests.labels(self._dialect.name, self._backend, self._outcome).inc()
+        caller = self._headers.get(b"x-pilot-caller", b"").decode("latin-1")  # the edge's word, whatever a client sent
+        self._metrics.caller_requests.labels(caller or "anonymous").inc()
 
     async def _answer(self, raw: bytes) -> None:
         request = self._dialect.read(raw, self._headers.get(b"content-type", b"").decode("latin-1"))
