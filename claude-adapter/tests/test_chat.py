@@ -279,9 +279,9 @@ async def test_thinking_may_be_silent_for_longer(running: Running, upstream: Ups
     begins = {"type": "content_block_start", "index": 0, "content_block": {"type": "thinking", "thinking": ""}}
     pause = asyncio.Event()
     upstream.messages = streaming(upstream, sse(START, begins), pause.wait, sse(text("a"), *END))
-    async with running(claude_first_token_seconds=0.3, claude_stall_seconds=0.3) as adapter:
+    async with running(claude_first_token_seconds=0.3, claude_stall_seconds=1) as adapter:
         asking = asyncio.create_task(adapter.ask(**asked))
-        done, _ = await asyncio.wait([asking], timeout=0.7)
+        done, _ = await asyncio.wait([asking], timeout=1.3)
         assert not done
         pause.set()
         assert (await asking).status_code == 200

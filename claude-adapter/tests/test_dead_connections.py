@@ -9,13 +9,13 @@ from weakref import WeakSet
 
 import aiohttp
 import httpx
-import httpx2
 import pytest
 from aiohttp import web
 from claude_rig import Adapter, Behaviour, Running, Upstream
+from yarl import URL
 
 from claude_adapter.upstream.client import Claude
-from claude_adapter.upstream.transport import DeadConnectionError, Transport
+from claude_adapter.upstream.connections import Connections, DeadConnectionError
 from claude_adapter.upstream.upstream_error import UpstreamError
 
 WHOLE = {"type": "message", "model": "claude-z", "content": [], "usage": {}}
@@ -151,16 +151,19 @@ async def test_a_black_holed_connection_is_dead(upstream: Upstream, monkeypatch:
     genuine = aiohttp.ClientSession.request
     tries: list[str] = []
 
-    def request(self: aiohttp.ClientSession, method: str, url: str, **options: Any) -> Any:
-        tries.append(url)
+    def request(self: aiohttp.ClientSession, method: str, url: URL, **options: Any) -> Any:
+        tries.append(str(url))
         if len(tries) > 1:
             return genuine(self, method, url, **options)
         options["trace_request_ctx"].reused = True
         raise aiohttp.ClientOSError(errno.ETIMEDOUT, "Connection timed out")
 
     monkeypatch.setattr(aiohttp.ClientSession, "request", request)
-    async with httpx2.AsyncClient(transport=Transport(None, 2.0)) as client:
-        with pytest.raises(DeadConnectionError):
-            await client.get(f"{upstream.base_url}/v1/models")
-        assert (await client.get(f"{upstream.base_url}/v1/models")).status_code == 200
+    connections, models = Connections(None, 2.0), URL(f"{upstream.base_url}/v1/models")
+    with pytest.raises(DeadConnectionError):
+        await connections.request("GET", models, {}, b"")
+    answer = await connections.request("GET", models, {}, b"")
+    assert answer.status == 200
+    await answer.close()
+    await connections.close()
     assert len(tries) == 2

@@ -1,4 +1,4 @@
-"""What a connection to Claude died of: the SDK wraps aiohttp wraps the system's error."""
+"""What a connection to Claude died of: aiohttp wraps the system's error, and the SDK the probe's."""
 
 import socket
 import ssl
@@ -6,7 +6,7 @@ import ssl
 import aiohttp
 
 from claude_adapter.taxonomy import ConnectionProblem
-from claude_adapter.upstream.transport import DeadConnectionError
+from claude_adapter.upstream.connections import DeadConnectionError
 
 
 def problem_of(error: BaseException) -> ConnectionProblem:

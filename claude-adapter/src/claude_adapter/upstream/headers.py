@@ -2,8 +2,6 @@
 
 from collections.abc import Iterable
 
-import httpx2
-
 Pairs = list[tuple[bytes, bytes]]
 
 _OF_THE_CONNECTION = frozenset(
@@ -50,6 +48,6 @@ def passed_forward(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     }
 
 
-def passed_back(headers: httpx2.Headers) -> Pairs:
+def passed_back(lines: Iterable[tuple[bytes, bytes]]) -> Pairs:
     """Anthropic's header lines as they may go to a client."""
-    return [(name.lower(), value) for name, value in headers.raw if name.lower() not in _NOT_PASSED_BACK]
+    return [(lower, value) for name, value in lines if (lower := name.lower()) not in _NOT_PASSED_BACK]

@@ -4,12 +4,11 @@ import asyncio
 from contextlib import suppress
 from typing import Any
 
-import anthropic
-import httpx2
 import orjson
 
 from claude_adapter import taxonomy
 from claude_adapter.upstream.connection_errors import problem_of
+from claude_adapter.upstream.connections import Answer
 from claude_adapter.upstream.headers import passed_back
 from claude_adapter.upstream.sse import SseSplitter, data_of, name_of
 from claude_adapter.upstream.upstream_error import UpstreamError
@@ -21,32 +20,28 @@ _DRAIN_SECONDS = 1.0
 class RawAnswer:
     """An answer of Claude's that has begun, as bytes. Its owner must `close()` it."""
 
-    __slots__ = ("_chunks", "_response", "request_id")
+    __slots__ = ("_answer", "request_id")
 
-    def __init__(self, response: httpx2.Response) -> None:
-        self.request_id: str | None = response.headers.get("request-id")
-        self._response = response
-        # Undecoded reads are passed on as they come; we ask for no compression, but a proxy might not care.
-        self._chunks = response.aiter_bytes() if "content-encoding" in response.headers else response.aiter_raw()
+    def __init__(self, answer: Answer) -> None:
+        self.request_id: str | None = answer.headers.get("request-id")
+        self._answer = answer
 
     @property
     def status(self) -> int:
         """The HTTP status."""
-        return self._response.status_code
+        return self._answer.status
 
     @property
     def headers(self) -> list[tuple[bytes, bytes]]:
         """What can be passed on to a client: all but those of the connection."""
-        return passed_back(self._response.headers)
+        return passed_back(self._answer.header_lines)
 
     async def read_bytes(self) -> bytes | None:
         """The next read; None at the end. Raises `UpstreamError` when the connection breaks."""
         try:
-            async for chunk in self._chunks:
-                return chunk
+            return await self._answer.read() or None
         except Exception as error:
             raise UpstreamError(verdict_on(error)) from error
-        return None
 
     async def drain(self) -> None:
         """Read the last bytes, so that the connection can serve the next request without a new handshake."""
@@ -59,7 +54,7 @@ class RawAnswer:
         """Give the connection back, or cut it when the reply is not over. Never raises."""
         with suppress(Exception):
             async with asyncio.timeout(_CLOSE_SECONDS):
-                await self._response.aclose()
+                await self._answer.close()
 
 
 class MessageStream(RawAnswer):
@@ -67,8 +62,8 @@ class MessageStream(RawAnswer):
 
     __slots__ = ("_splitter",)
 
-    def __init__(self, response: httpx2.Response) -> None:
-        super().__init__(response)
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer)
         self._splitter = SseSplitter()
 
     async def read(self) -> list[dict[str, Any]] | None:
@@ -86,9 +81,7 @@ class MessageStream(RawAnswer):
 
 
 def verdict_on(error: Exception) -> taxonomy.Verdict:
-    """Whose fault is what the client raised?"""
-    if isinstance(error, anthropic.APIStatusError):
-        return taxonomy.classify_response(error.status_code, error.response.headers, error.response.content)
+    """Whose fault is it that the connection gave nothing, or nothing more?"""
     return taxonomy.classify_connection(problem_of(error))
 
 
