@@ -4,6 +4,7 @@ import math
 import os
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 from gateway.metrics import Metrics
 
@@ -11,22 +12,14 @@ from gateway.metrics import Metrics
 def measure_disks(metrics: Metrics, directories: dict[str, Path]) -> None:
     """Have the gauges say it from now on; `directories`: label and path. NaN while a path cannot be looked at."""
     for label, path in directories.items():
-        metrics.disk_free.labels(label).set_function(partial(_free_bytes, path))
-        metrics.disk_size.labels(label).set_function(partial(_size_bytes, path))
+        metrics.disk_free.labels(label).set_function(partial(_bytes, path, "f_bavail"))
+        metrics.disk_size.labels(label).set_function(partial(_bytes, path, "f_blocks"))
 
 
-def _free_bytes(path: Path) -> float:
-    """What an ordinary user may still write there (statvfs(3))."""
+def _bytes(path: Path, blocks: Literal["f_bavail", "f_blocks"]) -> float:
+    """Those blocks of its disk (statvfs(3): what an ordinary user may still write; all) in bytes."""
     try:
         disk = os.statvfs(path)
     except OSError:
         return math.nan
-    return float(disk.f_bavail * disk.f_frsize)
-
-
-def _size_bytes(path: Path) -> float:
-    try:
-        disk = os.statvfs(path)
-    except OSError:
-        return math.nan
-    return float(disk.f_blocks * disk.f_frsize)
+    return float(getattr(disk, blocks) * disk.f_frsize)
