@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import orjson
 
-from run import edge_url, read_environment, say
+from run import edge_url, key_header, read_environment, say
 
 ASK_EVERY_SECONDS = 1.0
 FAILBACK_BUDGET_SECONDS = 5.0
@@ -57,10 +57,7 @@ def main() -> int:
     seconds: float = parser.parse_args().seconds
 
     environment = read_environment()
-    keys = (environment.get("PILOT_KEYS") or "").replace(",", " ").split()
-    client = httpx.Client(
-        base_url=edge_url(environment), headers={"x-api-key": keys[0]} if keys else {}, timeout=120, trust_env=False
-    )
+    client = httpx.Client(base_url=edge_url(environment), headers=key_header(environment), timeout=120, trust_env=False)
     try:
         status = client.get("/status").raise_for_status().json()
     except (httpx.HTTPError, ValueError):

@@ -94,6 +94,12 @@ def edge_url(environment: dict[str, str]) -> str:
     return f"http://{host}:{int_or_refuse(environment, 'PILOT_PORT', 8080)}"
 
 
+def key_header(environment: dict[str, str]) -> dict[str, str]:
+    """The header with the first of PILOT_KEYS (`key` or `name:key`), if there is one."""
+    keys = (environment.get("PILOT_KEYS") or "").replace(",", " ").split()
+    return {"x-api-key": keys[0].rpartition(":")[2]} if keys else {}
+
+
 def running_pid(run_dir: Path) -> int | None:
     """The supervisor's process id, when one is alive for this directory."""
     try:
@@ -127,8 +133,7 @@ def wait_until_on(
 
 def ask_status(url: str, environment: dict[str, str]) -> dict[str, Any] | None:
     """`/status` through the edge, as any client would ask it; None while it does not answer."""
-    keys = (environment.get("PILOT_KEYS") or "").replace(",", " ").split()
-    request = urllib.request.Request(f"{url}/status", headers={"x-api-key": keys[0]} if keys else {})
+    request = urllib.request.Request(f"{url}/status", headers=key_header(environment))
     try:
         with _open(request, timeout=2) as response:
             status: dict[str, Any] = json.load(response)

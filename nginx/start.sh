@@ -21,6 +21,7 @@ port=${PILOT_PORT:-8080}
 metrics_port=${PILOT_METRICS_PORT:-9145}
 keys=${PILOT_KEYS:-}
 concurrency=${PILOT_CONCURRENCY:-64}
+key_concurrency=${PILOT_KEY_CONCURRENCY:-}
 status_public=${PILOT_STATUS_PUBLIC:-0}
 origins=${PILOT_ORIGINS:-}
 
@@ -37,6 +38,9 @@ for pair in "PILOT_PORT=$port" "PILOT_METRICS_PORT=$metrics_port"; do
 done
 case $concurrency in
     *[!0-9]* | '' | 0*) refuse "PILOT_CONCURRENCY=$concurrency is not a number above 0. It is how many requests are answered at once." ;;
+esac
+case $key_concurrency in
+    *[!0-9]* | 0*) refuse "PILOT_KEY_CONCURRENCY=$key_concurrency is not a number above 0. It is how many requests of one key are answered at once." ;;
 esac
 case $status_public in
     0 | 1) ;;
@@ -55,45 +59,54 @@ esac
 # nginx compares map strings without regard to case; a regular expression does not.
 keys_conf() {
     echo "map \$host \$status_public { default $status_public; }"
-    if [ -z "$keys" ]; then
-        echo 'map $host $caller_known { default 1; }'
-        echo 'map $host $cookie_known { default 0; }'
-        echo 'map $host $session_of_posted_key { default ""; }'
-        return
-    fi
-    echo 'map "$http_authorization" $bearer_known { default 0;'
+    echo "map \$host \$anybody { default $([ -n "$keys" ] && echo 0 || echo 1); }"
+    echo 'map "$http_authorization" $name_by_bearer { default "";'
     key_lines '~^(?i:bearer) +%s$'
-    echo '} map "$http_x_api_key" $api_key_known { default 0;'
+    echo '} map "$http_x_api_key" $name_by_api_key { default "";'
     key_lines '~^%s$'
-    echo '} map "$bearer_known$api_key_known" $caller_known { default 1; 00 0; }'
-    echo 'map "$cookie_pilot_session" $cookie_known { default 0;'
-    each_key | while read -r key; do echo "    \"~^$(session_of "$key")\$\" 1;"; done
+    echo '} map "$name_by_bearer" $name_by_key { default $name_by_bearer; "" $name_by_api_key; }'
+    echo 'map "$cookie_pilot_session" $name_by_cookie { default "";'
+    each_key | while read -r name key; do echo "    \"~^$(session_of "$key")\$\" \"$name\";"; done
     echo '} map "$http_x_posted_key" $session_of_posted_key { default "";'
     # A form writes ~ as %7E.
-    each_key | while read -r key; do
+    each_key | while read -r _ key; do
         echo "    \"~^$(echo "$key" | sed -e 's/\./\\./g' -e 's/~/(~|%7[Ee])/g')\$\" $(session_of "$key");"
     done
     echo '}'
 }
 
-each_key() { echo "$keys" | tr ', ' '\n\n' | grep . | sort -u; }
+# Lines of a name and a key: what stands before the colon, or key1, key2 … by its place.
+each_key() {
+    echo "$keys" | tr ', ' '\n\n' | grep . | awk -F : '{ print (NF > 1 ? $1 : "key" NR), $NF }' | sort -u -k 2
+}
 
 session_of() { printf 'pilot-light session of %s' "$1" | sha256sum | cut -c 1-64; }
 
 key_lines() {
-    each_key | while read -r key; do
-        printf "    \"$1\" 1;\n" "$(echo "$key" | sed 's/[.~]/\\&/g')"
+    each_key | while read -r name key; do
+        printf "    \"$1\" \"$name\";\n" "$(echo "$key" | sed 's/[.~]/\\&/g')"
     done
 }
 
 echo "$keys" | tr ', ' '\n\n' | while read -r key; do
+    name=key
     case $key in
-        '') ;;
+        *:*) name=${key%%:*} key=${key#*:} ;;
+    esac
+    case $name in
+        *[!A-Za-z0-9_-]* | '' | ?????????????????????????????????*) refuse "a name in PILOT_KEYS is not 1 to 32 letters, digits, _ or -. Write each key by itself or as name:key." ;;
+    esac
+    case $key in
+        '') [ "$name" = key ] || refuse "there is no key behind the name $name in PILOT_KEYS. Make one with: openssl rand -hex 24" ;;
         *[!A-Za-z0-9._~-]*) refuse "a key in PILOT_KEYS has a character other than letters, digits and . _ ~ -. Make one with: openssl rand -hex 24" ;;
         ????????????????*) ;;
         *) refuse "a key in PILOT_KEYS is shorter than 16 characters. Make one with: openssl rand -hex 24" ;;
     esac
 done
+
+# With several names none takes all places.
+of_one_key=$concurrency large_of_key=4
+[ "$(each_key | cut -d ' ' -f 1 | sort -u | wc -l)" -le 1 ] || of_one_key=$(((concurrency + 1) / 2)) large_of_key=2
 
 each_origin() { echo "$origins" | tr ', ' '\n\n' | grep . | sort -u; }
 
@@ -136,7 +149,7 @@ origins_conf | write "$run_dir/nginx/origins.conf"
 containers=$here/containers
 [ -n "${PILOT_LISTEN:-}" ] || containers=/nonexistent  # only containers have Prometheus and Grafana beside nginx
 sed -e "s|@USER@|$user|" -e "s|@HERE@|$here|g" -e "s|@CONTAINERS@|$containers|" -e "s|@RUN_DIR@|$run_dir|g" -e "s|@LISTEN@|$listen|g" \
-    -e "s|@CONCURRENCY@|$concurrency|g" -e "s|@METRICS_LISTEN@|$metrics_listen|g" \
-    -e "s|@PORT@|$port|g" -e "s|@METRICS_PORT@|$metrics_port|g" \
+    -e "s|@CONCURRENCY@|$concurrency|g" -e "s|@KEY_CONCURRENCY@|${key_concurrency:-$of_one_key}|g" -e "s|@METRICS_LISTEN@|$metrics_listen|g" \
+    -e "s|@LARGE_OF_KEY@|$large_of_key|g" -e "s|@PORT@|$port|g" -e "s|@METRICS_PORT@|$metrics_port|g" \
     "$here/nginx.conf" | write "$run_dir/nginx/nginx.conf"
 exec "$nginx" -p "$run_dir/nginx" -e stderr -c "$run_dir/nginx/nginx.conf"

@@ -122,6 +122,39 @@ def test_silence_is_tried_with_one_request(bench: Bench, reason: Reason) -> None
     assert bench.state() == ("closed", None)
 
 
+@pytest.mark.parametrize("reason", ["first_token", "stall"])
+@pytest.mark.parametrize(
+    ("answered", "state", "other_state"),
+    [
+        # model and how long ago somebody was answered, with 30 s of silence; what this model's next request meets, and
+        # the other model's
+        (None, "open", "open"),
+        (("claude-default", 31), "open", "open"),
+        (("claude-default", 29), "closed", "closed"),
+        (("claude-other", 31), "open", "open"),
+        (("claude-other", 29), "open", "closed"),
+    ],
+    ids=["nobody", "before", "meanwhile", "another model before", "another model meanwhile"],
+)
+def test_silence_proves_nothing_for_those_who_are_answered(
+    bench: Bench, reason: Reason, answered: tuple[str, float] | None, state: str, other_state: str
+) -> None:
+    """While it lasted Claude answered others: then it was this request's; or, of another model, this model's."""
+    slow = bench.admit()
+    if reason == "stall":
+        slow.success()  # its own first words are nobody else's
+    bench.now += 60
+    if answered:
+        model, ago = answered
+        bench.now -= ago
+        bench.succeed(model)
+        bench.now += ago
+    slow.failure(Fallback(reason, "x", silent_seconds=30), "somebody")
+    assert ("open" if bench.refused() else "closed") == state
+    assert ("open" if bench.refused("claude-other") else "closed") == other_state
+    assert bench.suspicions == (state == "closed"), "a probe looks whether it was more than that"
+
+
 def test_silence_that_a_probe_explains_is_closed_by_a_probe(bench: Bench) -> None:
     """The whole API is silent: then its first good sign is enough."""
     bench.fail("first_token")

@@ -239,6 +239,28 @@ async def test_first_token(running: Running, upstream: Upstream, parts: tuple[by
         assert (reply.status_code, reply.headers["x-fallback-reason"]) == (503, "first_token")
 
 
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages"])
+@pytest.mark.parametrize("stream", [False, True], ids=["unary", "stream"])
+async def test_one_slow_request_proves_nothing(running: Running, upstream: Upstream, path: str, stream: bool) -> None:
+    """Its own answer falls back; who was answered meanwhile goes on being answered by Claude."""
+
+    async def behave(request: web.Request) -> web.StreamResponse:
+        if b"slow" in await request.read():
+            await forever()
+        return await upstream.answer(request)
+
+    upstream.messages = behave
+    slow = {"model": "claude-sonnet-5-5", "messages": [{"role": "user", "content": "slow"}], "stream": stream}
+    async with running(claude_first_token_seconds=2) as adapter:
+        asking = asyncio.create_task(adapter.client.post(path, json=slow | {"max_tokens": 1}))
+        await upstream.asked.wait()
+        assert (await adapter.ask(model="claude-sonnet-5-5")).status_code == 200
+        reply = await asking
+        assert (reply.status_code, reply.headers["x-fallback-reason"]) == (503, "first_token")
+        assert (await adapter.state())["state"] == "closed"
+        assert (await adapter.ask(model="claude-sonnet-5-5")).status_code == 200
+
+
 async def test_stall_in_a_whole_reply(running: Running, upstream: Upstream) -> None:
     """Silence in the middle of a unary reply is a fallback: the part is dropped."""
     upstream.messages = streaming(upstream, sse(START, text("a")), forever)

@@ -5,7 +5,14 @@ from typing import Any
 
 import pytest
 
-from gateway.status.events import MOST_READERS, MOST_WAITING, StatusEvents, TooManyReadersError
+from gateway.status.document import View
+from gateway.status.events import (
+    MOST_PUBLIC_READERS,
+    MOST_READERS,
+    MOST_WAITING,
+    StatusEvents,
+    TooManyReadersError,
+)
 
 
 def document(number: int) -> dict[str, Any]:
@@ -67,6 +74,25 @@ async def test_places_are_limited_and_given_back() -> None:
     await heard(streams[0], 1)
     await streams[0].aclose()  # type: ignore[attr-defined]  # an async generator
     events.listen("full", None)
+
+
+@pytest.mark.parametrize(
+    ("view", "caller", "most"),
+    [("public", "", MOST_PUBLIC_READERS), ("full", "phone", MOST_READERS), ("full", "", MOST_READERS)],
+    ids=["without a key", "with a key", "where nobody needs one"],
+)
+async def test_nobody_takes_the_places_of_those_with_a_key(view: View, caller: str, most: int) -> None:
+    """However many of one caller listen, each other key has a place; a key's second one only while there are any."""
+    events = StatusEvents()
+    for _ in range(most):
+        events.listen(view, None, caller)
+    with pytest.raises(TooManyReadersError):
+        events.listen(view, None, caller)
+    for name in ("laptop", "desk"):
+        events.listen("full", None, name)
+        if most == MOST_READERS:
+            with pytest.raises(TooManyReadersError):
+                events.listen("full", None, name)
 
 
 async def test_a_reader_that_does_not_keep_up_is_let_go() -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import re
 import subprocess
 import threading
 import time
@@ -145,12 +146,15 @@ def test_an_ordinary_body_needs_no_disk(stack: Stack, disk: SmallDisk, dialect: 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_what_does_not_fit_is_refused_in_words(stack: Stack, disk: SmallDisk, dialect: Dialect) -> None:
-    """507, with what to do, in the caller's dialect; and the next small request is answered."""
+    """507, with what to do, in the caller's dialect; the next small request is answered, and a metric says it too."""
     stack.wait_for_backend("claude", 30)
     body = {"model": "pilot", "messages": [{"role": "user", "content": "x" * 3_000_000}], "max_tokens": 4}
     with disk.full():
         response = stack.client.post(PATHS[dialect], json=body)
         assert ask_anew(stack, dialect, streamed=False) == "claude"
+        free = re.search(r'pilotlight_disk_free_bytes\{directory="run"\} (.*)', stack.metrics("gateway"))
+        assert free is not None
+        assert float(free[1]) < PAGE_BYTES
     document = response.json()
     assert (response.status_code, document.get("type") == "error") == (507, dialect == "anthropic")
     assert document["error"]["type"] == ("api_error" if dialect == "anthropic" else "server_error")

@@ -69,7 +69,7 @@ def test_every_setting_is_documented() -> None:
 
 
 # What the default depends on is said in words there.
-IN_WORDS = {"PILOT_NOTICE", "PILOT_STATE_DIR", "LOCAL_CONTEXT", "LOCAL_THREADS"}
+IN_WORDS = {"PILOT_NOTICE", "PILOT_STATE_DIR", "PILOT_KEY_CONCURRENCY", "LOCAL_CONTEXT", "LOCAL_THREADS"}
 
 
 @pytest.mark.parametrize("row", table(PAGE, "variable"), ids=lambda row: row[0].strip("`"))

@@ -64,6 +64,11 @@ REFUSED = [
     ("a missing model", {"LOCAL_MODEL": "/nowhere/model.gguf"}, "/nowhere/model.gguf"),
     ("open to the world", {"PILOT_BIND": "0.0.0.0"}, "PILOT_KEYS"),
     ("a short key", {"PILOT_KEYS": "secret"}, "shorter than 16"),
+    ("a name without a key", {"PILOT_KEYS": "phone:"}, "no key behind the name phone"),
+    ("a short key with a name", {"PILOT_KEYS": "phone:secret"}, "shorter than 16"),
+    ("a name that is none", {"PILOT_KEYS": "my*phone:correct-horse-battery-1"}, "a name in PILOT_KEYS"),
+    ("places that are no number", {"PILOT_KEY_CONCURRENCY": "many"}, "PILOT_KEY_CONCURRENCY=many"),
+    ("a proxy that is none", {"HTTP_PROXY": "http://[bad"}, "HTTP_PROXY is not the address of a proxy"),
     (
         "a page with a path",
         {"PILOT_ORIGINS": "https://chat.example/app"},
@@ -83,6 +88,12 @@ def test_a_bad_setting_is_one_sentence(why: str, settings: dict[str, str], words
     assert len(said.strip().splitlines()) == 1
 
 
+def test_too_few_files_are_one_sentence(tmp_path: Path) -> None:
+    """Where a shell lets nobody open as many as connections need: the number, and how to raise it."""
+    said = refused({}, tmp_path, "prlimit", "--nofile=128:128")
+    assert said == "Only 128 files may be open here, and Pilot Light needs 1024. Raise the limit: ulimit -n.\n"
+
+
 def test_a_taken_port_is_one_sentence(tmp_path: Path) -> None:
     """It names the port and the setting."""
     with socket.socket() as other:
@@ -100,8 +111,8 @@ def test_settings_come_from_a_dotenv_file_too(tmp_path: Path) -> None:
     assert "PILOT_NOTICE_POLICY=sometimes" in refused({}, tmp_path)
 
 
-def refused(settings: dict[str, str], folder: Path) -> str:
-    """What `make run` says when it refuses to start."""
+def refused(settings: dict[str, str], folder: Path, *under: str) -> str:
+    """What `make run` says when it refuses to start, `under` a command that runs it."""
     with tempfile.TemporaryDirectory(prefix="pilot-") as run_dir:
         environment = clean_environment() | {
             "PILOT_RUN_DIR": f"{run_dir}/run",
@@ -109,7 +120,7 @@ def refused(settings: dict[str, str], folder: Path) -> str:
             "PILOT_METRICS_PORT": str(free_port()),
             **settings,
         }
-        command = [sys.executable, str(REPOSITORY / "native" / "run.py")]
+        command = [*under, sys.executable, str(REPOSITORY / "native" / "run.py")]
         result = subprocess.run(
             command, env=environment, cwd=folder, capture_output=True, text=True, check=False, timeout=60
         )

@@ -77,11 +77,11 @@ def tell(story: Story, stack: Stack, anthropic: FakeAnthropic, key_file: Path) -
     local.send_signal(signal.SIGSTOP)
     try:
         fires("PilotLightLocalModelNotReady")
-        fires("PilotLightRoomDown")
+        fires("PilotLightServiceDown")
     finally:
         local.send_signal(signal.SIGCONT)
     resolves("PilotLightLocalModelNotReady")
-    resolves("PilotLightRoomDown")
+    resolves("PilotLightServiceDown")
 
     anthropic.script(error_type="billing_error", status=402)
     ask_both_ways()

@@ -43,7 +43,7 @@ def test_annotations_read_well(story: Story) -> None:
             assert "no value" not in text
     assert "(drill)" in story.fired["PilotLightServingFromFallback"]["summary"]
     assert "(auth)" in story.fired["PilotLightKeyRejected"]["summary"]
-    assert "local-llm" in story.fired["PilotLightRoomDown"]["summary"]
+    assert "local-llm" in story.fired["PilotLightServiceDown"]["summary"]
 
 
 def test_no_rule_fails(story: Story) -> None:

@@ -17,6 +17,7 @@ from gateway.dialects.chat_completions.dialect import ChatCompletions
 from gateway.dialects.errors import AnthropicError, ApiError, OpenAIError
 from gateway.dialects.messages.dialect import CountTokens, Messages
 from gateway.dialects.responses.dialect import Responses
+from gateway.disk import measure_disks
 from gateway.edge_refusals import counting_refusals
 from gateway.metrics import Metrics
 from gateway.models import Models, openai_shape, page
@@ -76,6 +77,7 @@ def create_app(settings: Settings) -> ASGIApp:
         app.state.metrics, app.state.status = metrics, status
         app.state.models = Models(upstream, status, settings.aliases)
         app.state.recorder = recorder = Recorder(status, History(settings.state_dir / "history.sqlite3"), metrics)
+        measure_disks(metrics, {"run": settings.pilot_run_dir, "state": settings.state_dir})
         with counting_refusals(settings.pilot_run_dir, metrics):
             async with recorder.following(), status.polling():
                 yield

@@ -47,6 +47,12 @@ class Metrics:
             ["dialect", "backend", "outcome"],
             registry=self.registry,
         )
+        self.caller_requests = Counter(
+            "pilotlight_caller_requests_total",
+            "Requests ended, by the name in PILOT_KEYS of the key that they came with; anonymous: by none.",
+            ["caller"],
+            registry=self.registry,
+        )
         self.fallbacks = Counter(
             "pilotlight_fallbacks_total",
             "Requests that the local model answered in Claude's place, by reason.",
@@ -72,8 +78,21 @@ class Metrics:
         )
         self.edge_refusals = Counter(
             "pilotlight_edge_refusals_total",
-            "Requests nginx refused at the edge: 401 no key, 413 too large, 429 too many at once, 503 nobody there.",
+            "Requests nginx refused at the edge: 401 a wrong key or none, 413 too large, 429 too many at once, 503 "
+            "nobody there, 507 no space.",
             ["status", "dialect"],
+            registry=self.registry,
+        )
+        self.disk_free = Gauge(
+            "pilotlight_disk_free_bytes",
+            "Room on the disk of the run directory (bodies, logs) and of the state directory (history).",
+            ["directory"],
+            registry=self.registry,
+        )
+        self.disk_size = Gauge(
+            "pilotlight_disk_size_bytes",
+            "Size of the same disks.",
+            ["directory"],
             registry=self.registry,
         )
         self.refused_side_tasks = Counter(
@@ -107,7 +126,8 @@ class Metrics:
             self.rescues.labels(reason)
             self.fallback_reason.labels(reason).set(0)
         for dialect in ERROR_SHAPES:
-            self.edge_refusals.labels("429", dialect)
+            for status in ("401", "429", "507"):
+                self.edge_refusals.labels(status, dialect)
         # A rate sees no first event in a series that is born with it.
         for backend in BACKENDS:
             for outcome in ("ok", "broken", "nobody"):

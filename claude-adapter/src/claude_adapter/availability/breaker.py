@@ -3,7 +3,8 @@
 There is one circuit for everything and one per model that is in trouble on its own. A failure of the way to Claude or
 of the account opens at once. One that may be about its own request only (`needs_evidence`) opens when a probe fails
 too; without that, when others fail as well and nobody is answered, the circuit is half open: one request at a time
-goes on trying, and the first good answer closes it. A drill lies over it all until its time is over.
+goes on trying, and the first good answer closes it. Silence opens, unless others were answered meanwhile: of another
+model, then only this model's; of the same one, then nothing. A drill lies over it all until its time is over.
 """
 
 from collections import OrderedDict
@@ -121,7 +122,7 @@ class Breaker:
         """Called by an admission: its trials close, and flapping is forgiven step by step."""
         now = self.clock()
         self.last_success_at = now
-        self._evidence.good_answer(now)
+        self._evidence.good_answer(model, now)
         for circuit in self._circuits(model):
             if circuit.state == "half_open" and (circuit.failed_at is not None or circuit in trials):
                 circuit.close(now)
@@ -133,7 +134,10 @@ class Breaker:
         """Called by an admission. A request let in before the last change says nothing about the time since."""
         now = self.clock()
         self.last_failure = (now, cause)
-        circuit = self._circuit_for(model, cause)
+        circuit = self._circuit_for(model, cause, now)
+        if circuit is None:
+            self._on_suspicion()
+            return
         circuit.refresh(now)
         if circuit.state == "open" or circuit.changed_at > admitted_at:
             return
@@ -243,8 +247,14 @@ class Breaker:
         of_model = self._models.get(model) if model is not None else None
         return [self._everything] if of_model is None else [self._everything, of_model]
 
-    def _circuit_for(self, model: str, cause: Fallback) -> Circuit:
-        if not REASONS[cause.reason].of_one_model:
+    def _circuit_for(self, model: str, cause: Fallback, now: float) -> Circuit | None:
+        """Whom this failure says something about; None: nobody but its own request."""
+        of_one_model = REASONS[cause.reason].of_one_model
+        if cause.silent_seconds is not None and self._evidence.answered_since(now - cause.silent_seconds):
+            if self._evidence.answered_since(now - cause.silent_seconds, model):
+                return None
+            of_one_model = True
+        if not of_one_model:
             return self._everything
         circuit = self._models.setdefault(model, Circuit())
         self._models.move_to_end(model)

@@ -1,5 +1,6 @@
 """Failures that may each be about one request only: when do they say together that Claude fails everybody? Pure."""
 
+from collections import OrderedDict
 from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any
@@ -12,6 +13,7 @@ _FORGOTTEN_AFTER_SECONDS = 60.0
 _GOOD_ANSWER_COUNTS_SECONDS = 5.0  # so long after it a failure is more likely its own request's
 _LASTING_SECONDS = 10.0
 _MOST_ASKERS = 64
+_MOST_MODELS = 64
 
 
 class Evidence:
@@ -21,6 +23,7 @@ class Evidence:
         self._first_failure_at: dict[str, float] = {}
         self._last: tuple[float, Fallback] | None = None
         self._good_at = float("-inf")
+        self._good_at_by_model: OrderedDict[str, float] = OrderedDict()
 
     def failure(self, asker: str, cause: Fallback, now: float) -> bool:
         """Note one. True when it is enough: two have failed, or one again after 10 s, and nobody was answered."""
@@ -34,10 +37,19 @@ class Evidence:
             return False
         return len(self._first_failure_at) > 1 or now - min(self._first_failure_at.values()) >= _LASTING_SECONDS
 
-    def good_answer(self, now: float) -> None:
+    def good_answer(self, model: str, now: float) -> None:
         """Claude answered somebody: what failed before was about its request, or is over."""
         self._good_at = now
+        self._good_at_by_model[model] = now
+        self._good_at_by_model.move_to_end(model)
+        if len(self._good_at_by_model) > _MOST_MODELS:
+            self._good_at_by_model.popitem(last=False)
         self.clear()
+
+    def answered_since(self, at: float, model: str | None = None) -> bool:
+        """Whether anybody has been answered after this moment, by this model when one is given."""
+        good_at = self._good_at if model is None else self._good_at_by_model.get(model, float("-inf"))
+        return good_at > at
 
     def clear(self) -> None:
         """What was noted is settled."""

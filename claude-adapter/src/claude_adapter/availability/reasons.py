@@ -177,6 +177,7 @@ class Fallback:
     """Claude's or the operator's failure: the backup should answer. `detail` says what was seen.
 
     `needs_evidence`: it may be about this one request only, so that it says nothing yet about those of others.
+    `silent_seconds`: for so long nothing has come, which says nothing of others while Claude answers some of them.
     `needs_trial`: only a real request can show that it is over, also where a probe would do for the reason.
     `is_transient`: the next attempt may succeed. `dead_connection`: a kept connection had died before this request.
     `own_words`: more exact than those of the reason.
@@ -187,6 +188,7 @@ class Fallback:
     retry_after_seconds: float | None = None
     status: int | None = None
     needs_evidence: bool = False
+    silent_seconds: float | None = None
     needs_trial: bool = False
     is_transient: bool = False
     dead_connection: bool = False

@@ -175,7 +175,8 @@ class Exchange(ABC):
         if not self._begun and patience.overlooks(verdict, now, on_trial=admission.on_trial):
             return True
         _log.warning("Claude failed: %s: %s", verdict.reason, verdict.detail)
-        if self.spends or not (verdict.needs_evidence or verdict.is_tried):
+        proves_nothing = verdict.needs_evidence or verdict.silent_seconds is not None or verdict.is_tried
+        if self.spends or not proves_nothing:
             admission.failure(verdict, asker(self._request))
         return not self._begun and patience.goes_on(verdict, now)
 
@@ -239,9 +240,10 @@ class Exchange(ABC):
             return UpstreamError(timer.given_up)
         if timer.started:
             detail = f"Claude fell silent for {timer.stall_seconds:g} s in the middle of its reply."
-            return UpstreamError(Fallback("stall", detail))
+            return UpstreamError(Fallback("stall", detail, silent_seconds=timer.stall_seconds))
         seconds = self._endpoint.settings.claude_first_token_seconds
-        return UpstreamError(Fallback("first_token", f"Claude said nothing for {seconds:g} s."))
+        detail = f"Claude said nothing for {seconds:g} s."
+        return UpstreamError(Fallback("first_token", detail, silent_seconds=seconds))
 
     async def _pass_on_mistake(self, error: UpstreamError, verdict: ClientError) -> None:
         await self.refuse(BadRequestError(verdict.message, status=verdict.status, code=verdict.code))

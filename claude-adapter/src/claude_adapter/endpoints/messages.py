@@ -90,7 +90,8 @@ class _PassedExchange(Exchange):
         except TimeoutError:
             if not timer.expired:
                 raise
-            late = Fallback(self.late, f"Claude's answer was not there after {seconds:g} s.")
+            detail = f"Claude's answer was not there after {seconds:g} s."
+            late = Fallback(self.late, detail, silent_seconds=seconds)
             raise UpstreamError(timer.given_up or late) from None
         body = b"".join(parts)
         document = _document(body, answer.status)

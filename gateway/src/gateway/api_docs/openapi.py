@@ -86,10 +86,10 @@ _ANYWHERE = {
     "400": "The request is not well-formed.",
     "401": "PILOT_KEYS is set, and no valid key came.",
     "414": "The request line is too long.",
+    "429": "Pilot Light is answering as many requests as it can at once, or too many wrong keys came from this address.",
     "500": "Pilot Light made a mistake.",
     "503": "Pilot Light is starting, or its services are down.",
 }
-_BUSY = {"429": "Pilot Light is answering as many requests as it can at once."}
 
 
 def _events(event: Json) -> Json:
@@ -124,7 +124,6 @@ def _ask(
         examples["streamed"] = {"value": {**example, "stream": True}}
     words = {
         **_ANYWHERE,
-        **_BUSY,
         "400": "The request is wrong; the message names the field.",
         "408": "The request took too long to arrive.",
         "413": "The body is over 32 MB.",
@@ -160,10 +159,6 @@ def _read(summary: str, content: Json, parameters: list[Json] | None = None, **e
             "responses": {"200": {"description": "What was asked for.", "content": content}, **described},
         }
     }
-
-
-def _busy() -> Json:
-    return _errors(_BUSY, _ref("OpenAIError"))["429"]  # type: ignore[no-any-return]
 
 
 def _in_either_dialect(description: str) -> Json:
@@ -221,7 +216,6 @@ PATHS: Json = {
             _content(_ref("ModelList")),
             [_VERSION, *_PAGE],
             _400=_in_either_dialect("`limit`, `after_id` or `before_id` is wrong."),
-            _429=_busy(),
         ),
     },
     "/v1/models/{name}": {
@@ -231,7 +225,6 @@ PATHS: Json = {
             _content(_ref("Model")),
             [{"name": "name", "in": "path", "required": True, "schema": _TEXT}, _VERSION],
             _404=_in_either_dialect("There is no such model."),
-            _429=_busy(),
         ),
     },
     "/": _read("The status page", _content(_TEXT, _HTML)),
@@ -247,12 +240,10 @@ PATHS: Json = {
     "/healthz": _read(
         "Whether the gateway runs",
         _content({"type": "object", "required": ["ok"], "properties": {"ok": {"const": True}}}),
-        _429=_busy(),
     ),
     "/readyz": _read(
         "Whether at least one backend can answer",
         _content(_READY),
-        _429=_busy(),
         _503={"description": "No backend can.", "content": _content({"anyOf": [_READY, _ref("OpenAIError")]})},
     ),
 }

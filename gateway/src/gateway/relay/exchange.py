@@ -97,6 +97,8 @@ class _Exchange:
             if client.gone:
                 self._outcome = "client_gone"
         self._metrics.requests.labels(self._dialect.name, self._backend, self._outcome).inc()
+        caller = self._headers.get(b"x-pilot-caller", b"").decode("latin-1")  # the edge's word, whatever a client sent
+        self._metrics.caller_requests.labels(caller or "anonymous").inc()
 
     def _read(self, raw: bytes) -> tuple[Request, bytes]:
         """The request and its body as the backends are to have it. Raises an ApiError of the dialect."""

@@ -18,6 +18,7 @@ import orjson
 from gateway.status.document import Json, View, public_document
 
 MOST_READERS = 64
+MOST_PUBLIC_READERS = 48  # the others are for callers with a key
 MOST_WAITING = 16
 REMEMBERED = 64
 HEARTBEAT_SECONDS = 5.0
@@ -27,6 +28,7 @@ RETRY_MILLISECONDS = 1000
 @dataclass(eq=False)
 class _Reader:
     view: View
+    caller: str
     waiting: asyncio.Queue[bytes | None] = field(default_factory=lambda: asyncio.Queue(MOST_WAITING + 1))
     task: asyncio.Task[object] | None = None
 
@@ -67,11 +69,11 @@ class StatusEvents:
             if is_new[reader.view]:
                 self._hand(reader, events[reader.view])
 
-    def listen(self, view: View, last_event_id: str | None) -> AsyncIterator[bytes]:
-        """The stream of one reader. Raises TooManyReadersError."""
-        if self._ended or len(self._readers) >= MOST_READERS:
+    def listen(self, view: View, last_event_id: str | None, caller: str = "") -> AsyncIterator[bytes]:
+        """The stream of one reader; `caller` is the name of its key, if it has one. Raises TooManyReadersError."""
+        if self._ended or not self._has_place_for(view, caller):
             raise TooManyReadersError
-        reader = _Reader(view)
+        reader = _Reader(view, caller)
         self._readers.add(reader)  # at once, so that the limit holds among those who come together
         return self._stream(reader, last_event_id)
 
@@ -105,6 +107,13 @@ class StatusEvents:
             for number, handler in before.items():
                 signal.signal(number, handler)
             self.end()
+
+    def _has_place_for(self, view: View, caller: str) -> bool:
+        """Whoever has a key gets one place at least, whatever the others have taken."""
+        if view == "public" and sum(reader.view == "public" for reader in self._readers) >= MOST_PUBLIC_READERS:
+            return False
+        is_first = bool(caller) and all(reader.caller != caller for reader in self._readers)
+        return is_first or len(self._readers) < MOST_READERS
 
     async def _stream(self, reader: _Reader, last_event_id: str | None) -> AsyncIterator[bytes]:
         reader.task = asyncio.current_task()

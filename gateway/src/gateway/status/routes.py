@@ -77,8 +77,9 @@ async def status_json(request: Request) -> JSONResponse:
 async def status_events(request: Request) -> Response:
     """Every change as it happens, as server-sent events."""
     recorder: Recorder = request.app.state.recorder
+    caller = request.headers.get("x-pilot-caller", "")
     try:
-        stream = recorder.events.listen(_view(request), request.headers.get("last-event-id"))
+        stream = recorder.events.listen(_view(request), request.headers.get("last-event-id"), caller)
     except TooManyReadersError:
         error = OpenAIError(
             503,
