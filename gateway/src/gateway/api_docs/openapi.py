@@ -86,7 +86,7 @@ _ANYWHERE = {
     "400": "The request is not well-formed.",
     "401": "PILOT_KEYS is set, and no valid key came.",
     "414": "The request line is too long.",
-    "429": "Pilot Light is answering as many requests as it can at once, or too many wrong keys came from this address.",
+    "429": "Pilot Light answers as many requests as it can at once; or too many wrong keys came from this address.",
     "500": "Pilot Light made a mistake.",
     "503": "Pilot Light is starting, or its services are down.",
 }
