@@ -153,6 +153,9 @@ REFUSED: dict[str, Json] = {
     "a tool without a name": said(tools=[{"type": "function", "function": {}}]),
     "a tool of nothing but a description": said(tools=[{"description": "Looks."}]),
     "any of no tools": said(tool_choice="any"),
+    "a tool of two schemas": said(tools=[FLAT | ANTHROPICS | {"parameters": [1]}]),
+    "a flag in words beside a choice of Anthropic's": forced({"type": "auto", "disable_parallel_tool_use": True})
+    | {"parallel_tool_calls": "x"},
     "a tool of Anthropic's without a schema": said(tools=[{"name": "look", "input_schema": "object"}]),
     "a tool's name with a dot": said(tools=[tool("fs.read")]),
     "a tool's name too long": said(tools=[tool("x" * 129)]),

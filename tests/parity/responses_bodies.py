@@ -176,6 +176,7 @@ ANSWERED: dict[str, Json] = {
     ),
     "JSON": formatted({"type": "json_object"}),
     "text": formatted({"type": "text"}),
+    "text in a word": formatted("text"),
     "a format of nothing": asked(text={}),
 }
 

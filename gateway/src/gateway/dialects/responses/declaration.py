@@ -99,7 +99,7 @@ RESPONSE = Fields(
             ),
         ),
         "tool_choice": Either("a string or an object", {str: TEXT, dict: _CHOICE}),
-        "text": Fields("an object", optional={"format": _FORMAT}),
+        "text": Fields("an object", optional={"format": Either("an object", {dict: _FORMAT, str: TEXT})}),
         "reasoning": OBJECT,
         "metadata": OBJECT,
         **dict.fromkeys(KEPT_ELSEWHERE, _NOT_KEPT),
