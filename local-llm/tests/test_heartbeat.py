@@ -11,7 +11,7 @@ from local_llm.dialects.chat_reply import ChatReply
 from local_llm.dialects.interface import Reply
 from local_llm.dialects.messages_reply import MessagesReply
 from local_llm.endpoints import answering
-from local_llm.engine.turn import Turn
+from local_llm.engine.engine import Turn
 from local_llm.prompt.prompter import Prompt
 
 PROMPT = Prompt([1], 5, {}, None, [], None, continues=False, dropped_turns=0)

@@ -24,10 +24,10 @@ from local_llm.engine.progress import (
 STUCK = """
 import sys, threading
 from local_llm import __main__ as program
-from local_llm.engine import generator, progress
+from local_llm.engine import engine, progress
 progress.LOOK_SECONDS, progress.NOT_READY_SECONDS, progress.END_SECONDS = 0.05, 0.5, float(sys.argv[1])
 progress.END_SECONDS_WHEN_STOPPING = 0.5
-generator.Generator._read = lambda *_: threading.Event().wait()
+engine.Engine._generate = lambda *_: threading.Event().wait()
 sys.exit(program.main())
 """
 

@@ -30,7 +30,7 @@ class Settings(BaseSettings):
     local_context: int | None = Field(
         None, ge=512, description="context window in tokens; default: what the model was trained for, at most 8192"
     )
-    local_queue: int = Field(64, ge=1, le=1000, description="how many requests may wait and run at one time")
+    local_queue: int = Field(8, ge=1, le=1000, description="how many requests may wait and run at one time")
     local_threads: int | None = Field(
         None, ge=1, le=512, description="default: the cores really available; to write, one fewer while that is faster"
     )

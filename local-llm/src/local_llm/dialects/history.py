@@ -17,6 +17,4 @@ def newest(messages: list[Any]) -> list[Any]:
     """
     begin = max(0, len(messages) // NEWEST_MESSAGES - 1) * NEWEST_MESSAGES
     older = messages[:begin]
-    return [each for each in older if isinstance(each, Mapping) and each.get("role") in _INSTRUCTIONS] + messages[
-        begin:
-    ]
+    return [each for each in older if isinstance(each, Mapping) and each.get("role") in _INSTRUCTIONS] + messages[begin:]

@@ -13,7 +13,6 @@ from collections.abc import AsyncIterator
 
 import orjson
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -22,7 +21,7 @@ from local_llm.dialects.errors import ApiError, BusyError, log_unforeseen, reque
 from local_llm.dialects.interface import Dialect, Reply
 from local_llm.dialects.messages_request import parse_count
 from local_llm.dialects.tools import Part
-from local_llm.engine.turn import Turn
+from local_llm.engine.engine import Turn
 from local_llm.models.serving import LoadedModel, Serving
 from local_llm.prompt.prompter import Prompt
 
@@ -70,15 +69,12 @@ class Answering:
     ) -> str:
         """The outcome. Raises only while no head has gone out."""
         body = await _body(receive)
-        caller = Headers(scope=scope).get("x-pilot-caller", "")  # the edge's name for the key
-        model.engine.refuse_when_full(
-            caller
-        )  # before any work on it, but after reading: nginx is still sending until then
+        model.engine.refuse_when_full()  # before any work on it, but after reading: nginx is still sending until then
         stream, reply, prompt = await run_in_threadpool(self._read, body, model, id_)
         del body  # may have 32 MB, and the queue be long
         if prompt.dropped_turns:
             headers["X-Local-Dropped-Turns"] = str(prompt.dropped_turns)
-        turn = model.engine.submit(prompt, caller)
+        turn = model.engine.submit(prompt)
         watcher = asyncio.create_task(_gone(receive))
         watcher.add_done_callback(lambda _: turn.cancel())
         try:

@@ -14,10 +14,8 @@ from pathlib import Path
 
 from llama_cpp.server.model import LlamaProxy
 
-from local_llm.engine.engine import Engine, QueueLimits
-from local_llm.engine.generator import Generator
+from local_llm.engine.engine import Engine
 from local_llm.engine.progress import Progress
-from local_llm.engine.queue import Queue
 from local_llm.machine import memory
 from local_llm.metrics import Metrics
 from local_llm.models import catalogue
@@ -33,14 +31,7 @@ class LoadedModel:
     """One model's engine and prompter."""
 
     def __init__(
-        self,
-        weights: Weights,
-        proxy: LlamaProxy,
-        settings: Settings,
-        soul: str,
-        queue: Queue,
-        metrics: Metrics,
-        progress: Progress,
+        self, weights: Weights, proxy: LlamaProxy, settings: Settings, soul: str, metrics: Metrics, progress: Progress
     ) -> None:
         llama = proxy(weights.name)
         self.path: Path = weights.path
@@ -52,8 +43,16 @@ class LoadedModel:
         rate = PrefillRate(share_of(llama))
         entry = catalogue.of_file(weights.path.name)
         stops = entry.stops if entry else ()
-        generator = Generator(llama, prefixes, rate, metrics, progress, settings.local_answer_seconds)
-        self.engine = Engine(generator, queue, metrics, QueueLimits(settings.local_queue, settings.local_queue_seconds))
+        self.engine = Engine(
+            llama,
+            prefixes,
+            rate,
+            metrics,
+            progress,
+            queue_limit=settings.local_queue,
+            queue_seconds=settings.local_queue_seconds,
+            answer_seconds=settings.local_answer_seconds,
+        )
         limits = Limits(soul, settings.local_max_tokens, settings.local_first_word_seconds, settings.local_tools, stops)
         self.prompter = Prompter(llama, Template(llama, stops), prefixes, rate, limits)
         self._requests = 0
@@ -61,8 +60,9 @@ class LoadedModel:
         self._unused.set()
 
     async def warm_up(self) -> None:
-        """Read the persona and measure."""
-        await self.engine.warm_up(self.prompter.soul_prefix())
+        """Read the persona and measure. Alone on the machine, or the measurement is worth nothing."""
+        async with self.engine.alone():
+            await self.engine.warm_up(self.prompter.soul_prefix())
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
@@ -90,7 +90,6 @@ class Serving:
     def __init__(self, settings: Settings, soul: str) -> None:
         self.metrics = Metrics(lambda: self.depth)
         self.progress = Progress()  # of all models: they answer one at a time
-        self.queue = Queue()
         self.passed_over: dict[str, str] = {}
         self._settings = settings
         self._soul = soul
@@ -119,7 +118,7 @@ class Serving:
 
     def adopt(self, weights: Weights, proxy: LlamaProxy) -> LoadedModel:
         """What another has loaded, with its engine; not on yet."""
-        return LoadedModel(weights, proxy, self._settings, self._soul, self.queue, self.metrics, self.progress)
+        return LoadedModel(weights, proxy, self._settings, self._soul, self.metrics, self.progress)
 
     async def load(self, weights: Weights, context_tokens: int) -> LoadedModel:
         """Load and warm up; not on yet. Raises ValueError or RuntimeError when llama.cpp cannot."""

@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
-from local_llm.engine.queue import Place
 from local_llm.machine import memory
 from local_llm.models.choose import Candidate, Choice, Key, Verdict, choose
 from local_llm.models.serving import LoadedModel, Serving
@@ -71,7 +70,7 @@ class Switcher:
                 await self._put_on(embedded, self._embedded_context(embedded), wait=True)
             if candidate.key not in self._verdicts:
                 log.info("Trying %s ...", candidate.name)
-                verdict = await try_model(candidate.key.path, context, lambda: self._serving.queue.turn(Place()))
+                verdict = await try_model(candidate.key.path, context, self._serving.current.engine.alone)
                 self._verdicts[candidate.key] = verdict
                 self._serving.metrics.trials.labels("failed" if verdict.problem else "ok").inc()
                 if verdict.problem or choose([candidate, embedded], 1 << 62, self._verdicts,

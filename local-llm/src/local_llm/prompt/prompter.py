@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
-from sys import getsizeof
 from typing import Literal
 
 import llama_cpp
@@ -32,8 +31,6 @@ DEFAULT_SAMPLING: Mapping[str, float] = {
 }
 _ANSWER_SHARE = 0.25  # of the window, at most, is kept free for the answer; a longer one takes what the prompt leaves
 _ATTEMPTS = 4
-_TOKEN_BYTES = 40  # an int, and its place in a list
-_CONSTRAINT_BYTES = 2 << 20
 
 
 @dataclass(frozen=True)
@@ -50,7 +47,6 @@ class Prompt:
     dropped_turns: int
     forced_call: ForcedCall | None = None
     offered_tools: tuple[Tool, ...] = ()
-    size_bytes: int = 0  # what it holds in memory, roughly, as long as it waits
     made_again: Callable[[Prompt], Prompt] = lambda prompt: prompt
 
     def in_time(self) -> Prompt:
@@ -120,7 +116,6 @@ class Prompter:
             dropped_turns=fitted.dropped_turns,
             forced_call=forced,
             offered_tools=tools,
-            size_bytes=_size_bytes(conversation, tokens, constrained=constraint is not None),
             made_again=made_again,
         )
 
@@ -178,12 +173,6 @@ class Prompter:
             # Texts counted alone and joined differ by a few tokens, and a template may add words of its own.
             budget -= len(tokens) - limit + 8
         raise RuntimeError("the prompt does not converge on its budget")
-
-
-def _size_bytes(conversation: Conversation, tokens: list[int], *, constrained: bool) -> int:
-    """The whole conversation is held, to be fitted again when its turn comes."""
-    texts = [conversation.system, conversation.partial, *(m.text for turn in conversation.turns for m in turn)]
-    return sum(map(getsizeof, texts)) + _TOKEN_BYTES * len(tokens) + (_CONSTRAINT_BYTES if constrained else 0)
 
 
 def _asked(conversation: Conversation, instruction: str) -> Conversation:
