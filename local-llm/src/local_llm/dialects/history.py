@@ -17,4 +17,5 @@ def newest(messages: list[Any]) -> list[Any]:
     """
     begin = max(0, len(messages) // NEWEST_MESSAGES - 1) * NEWEST_MESSAGES
     older = messages[:begin]
-    return [each for each in older if isinstance(each, Mapping) and each.get("role") in _INSTRUCTIONS] + messages[begin:]
+    instructions = [each for each in older if isinstance(each, Mapping) and each.get("role") in _INSTRUCTIONS]
+    return instructions + messages[begin:]
