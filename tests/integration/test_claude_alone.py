@@ -1,5 +1,6 @@
 """Requests that only Claude may answer, through the real nginx: with the gateway, and while it is down."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,6 +22,25 @@ WAYS: list[tuple[str, dict[str, str]]] = [
     (MESSAGES, OFF),
     (f"/anthropic{MESSAGES}", OFF),
 ]
+
+ASKED = {"role": "user", "content": "What is the time?"}
+CHAT_CALL = {"id": "call_1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+CHAT_LOOP = {
+    "messages": [
+        ASKED,
+        {"role": "assistant", "content": None, "tool_calls": [CHAT_CALL]},
+        {"role": "tool", "tool_call_id": "call_1", "content": "Noon."},
+    ],
+    "tools": [{"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}],
+}
+MESSAGES_LOOP = {
+    "messages": [
+        ASKED,
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "toolu_1", "name": "look", "input": {}}]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "toolu_1", "content": "Noon."}]},
+    ],
+    "tools": [{"name": "look", "input_schema": {"type": "object"}}],
+}
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +100,10 @@ def test_claude_or_a_refusal(stack: Stack, anthropic: FakeAnthropic, without_gat
                 assert (document["type"], document["error"]["type"]) == ("error", "api_error")
             else:
                 assert document["error"]["code"] == "claude_unavailable"
+    for path, loop in ((CHAT, CHAT_LOOP), (MESSAGES, MESSAGES_LOOP)):
+        began = time.monotonic()
+        assert ask(stack, f"/claude{path}", {}, **loop).status_code == 503
+        assert time.monotonic() - began < 10  # for words in a tool loop Claude is waited for 20 s
     assert local_requests(stack) == before
     answer = ask(stack, CHAT, {})
     assert (answer.status_code, answer.headers["X-Served-By"]) == (200, "local")
