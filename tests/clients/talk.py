@@ -83,7 +83,7 @@ def run(where: str, program: str, *arguments: str, cwd: Path, **variables: str) 
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
         check=False,
     )
     assert done.returncode == 0, f"{program} {arguments}: {done.stdout}\n{done.stderr}"
