@@ -21,7 +21,7 @@ from stack import KEY, Stack
 
 MORE_EXAMPLES = os.environ.get("CONFORMANCE_EXAMPLES")
 EXAMPLES = settings(
-    max_examples=int(MORE_EXAMPLES or 10),  # beside those of the coverage phase, about 100 for each operation
+    max_examples=int(MORE_EXAMPLES or 10),  # beside those of the coverage phase, up to 600 for each operation
     derandomize=MORE_EXAMPLES is None,
     database=None,
     deadline=None,  # the local model takes its time
@@ -136,6 +136,7 @@ def excluded(case: Case[Any]) -> list[Any]:
     return []
 
 
+@pytest.mark.timeout(600)  # some 600 requests to a path, and the local model takes its time for each
 @SCHEMA.parametrize()
 @EXAMPLES
 def test_every_answer_is_documented(case: Case[Any], stack: Stack, brain: str) -> None:
