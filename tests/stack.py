@@ -162,10 +162,10 @@ class Stack:
         assert process is not None
         return process
 
-    def supervise(self, order: str, room: str) -> None:
-        """`stop` or `start` a room, and wait until that is done."""
+    def supervise(self, order: str, service: str) -> None:
+        """`stop` or `start` a service, and wait until that is done."""
         command = [sys.executable, "-m", "supervisor.supervisorctl", "-s", f"unix://{self.run_dir}/supervisor.sock"]
-        subprocess.run([*command, order, room], check=True, capture_output=True, timeout=60)
+        subprocess.run([*command, order, service], check=True, capture_output=True, timeout=60)
 
     def processes(self) -> list[psutil.Process]:
         """Every process of this stack, the launcher first."""

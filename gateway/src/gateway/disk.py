@@ -1,4 +1,4 @@
-"""How much room there is where the run directory and the history lie, measured when the metrics are read."""
+"""How much space is free where the run directory and the history lie, measured when the metrics are read."""
 
 import math
 import os

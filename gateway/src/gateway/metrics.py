@@ -85,7 +85,7 @@ class Metrics:
         )
         self.disk_free = Gauge(
             "pilotlight_disk_free_bytes",
-            "Room on the disk of the run directory (bodies, logs) and of the state directory (history).",
+            "Free space on the disk of the run directory (bodies, logs) and of the state directory (history).",
             ["directory"],
             registry=self.registry,
         )

@@ -108,8 +108,8 @@ class Breaker:
         trials = [circuit for circuit in circuits if circuit.state == "half_open"]
         for circuit in trials:
             circuit.trial_taken = True
-        doubted = any(circuit.unconfirmed for circuit in circuits) or self.unexplained() is not None
-        return Admission(self, model, self.clock(), trials, on_trial=doubted or bool(trials))
+        unconfirmed = any(circuit.unconfirmed for circuit in circuits) or self.unexplained() is not None
+        return Admission(self, model, self.clock(), trials, on_trial=unconfirmed or bool(trials))
 
     def refuses_until(self, model: str | None = None) -> float | None:
         """While it refuses: when it will let a request try, where that is known."""

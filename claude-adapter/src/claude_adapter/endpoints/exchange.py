@@ -155,7 +155,7 @@ class Exchange(ABC):
             except UpstreamError as error:
                 if not self._is_repeated(error, admission, patience):
                     raise
-                await self._let_go()
+                await self.close()
                 return False
         return True
 
@@ -208,11 +208,7 @@ class Exchange(ABC):
         return reason
 
     async def close(self) -> None:
-        """The end of the request."""
-        await self._let_go()
-
-    async def _let_go(self) -> None:
-        """Let go of the connection to Claude: for reuse after a complete reply, else cut."""
+        """Let go of the connection to Claude, if there is one: for reuse after a complete reply, else cut."""
         if self._reply is not None:
             self._endpoint.metrics.input_tokens.inc(self._reply.input_tokens)
             self._endpoint.metrics.output_tokens.inc(self._reply.output_tokens)

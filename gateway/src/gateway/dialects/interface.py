@@ -13,6 +13,9 @@ from gateway.dialects.errors import ApiError
 
 Json = dict[str, Any]
 
+# What every dialect's document says of the field.
+MODEL_ABOUT = "A claude-… name, an alias, `local`, or anything else for the best there is."
+
 
 @dataclass(frozen=True)
 class Request:

@@ -6,7 +6,7 @@ and tools that are not named pass unread.
 
 import re
 
-from gateway.dialects.interface import Json
+from gateway.dialects.interface import MODEL_ABOUT, Json
 from gateway.dialects.json_body import is_whole_number
 from gateway.dialects.shapes import Chosen, Each, Either, Fields, Leaf, Shape, Tagged
 
@@ -23,7 +23,6 @@ LENGTH = Leaf(
     {"type": "integer", "minimum": 1},
     lambda value: is_whole_number(value, 1),
 )
-MODEL_ABOUT = "A claude-… name, an alias, `local`, or anything else for the best there is."
 FUNCTION = (
     {
         "name": Leaf(

@@ -4,6 +4,7 @@ Only the shape that every backend needs; what fields mean is the backends' busin
 tools that are not named pass unread: a tool with a type of its own is Claude's to know.
 """
 
+from gateway.dialects.interface import MODEL_ABOUT
 from gateway.dialects.json_body import is_whole_number
 from gateway.dialects.shapes import Each, Either, Fields, Leaf, Tagged
 
@@ -67,7 +68,7 @@ _FIELDS = {
     "thinking": _OBJECT,
 }
 _MESSAGES = Each("a valid list", _MESSAGE, least=1)
-_ABOUT = {"model": "A claude-… name, an alias, `local`, or anything else for the best there is."}
+_ABOUT = {"model": MODEL_ABOUT}
 
 MESSAGES = Fields(
     "a valid dictionary", {"model": _MODEL, "max_tokens": _LENGTH, "messages": _MESSAGES}, _FIELDS, about=_ABOUT

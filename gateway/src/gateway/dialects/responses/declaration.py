@@ -8,11 +8,11 @@ from gateway.dialects.chat_completions.declaration import (
     FLAG,
     FUNCTION,
     LENGTH,
-    MODEL_ABOUT,
     NUMBER,
     OBJECT,
     TEXT,
 )
+from gateway.dialects.interface import MODEL_ABOUT
 from gateway.dialects.shapes import Chosen, Each, Either, Fields, Leaf, Tagged, Unsupported
 
 KEPT_ELSEWHERE = ("previous_response_id", "conversation", "prompt")
